@@ -16,6 +16,9 @@ from trading_logic.contracts.messages import VERSION, MarketData, Message
 FIELD = b"m"
 """The one field of every stream entry."""
 
+JSON_FIELD = b"j"
+"""The field of entries that Lua writes (orders, risk events): JSON of one message."""
+
 M = TypeVar("M", bound=Message)
 
 _encoder = msgspec.msgpack.Encoder()
@@ -49,6 +52,7 @@ class Reader(Generic[M]):
 
     def __init__(self, kind: type[M]) -> None:
         self._one = msgspec.msgpack.Decoder(kind)
+        self._json = msgspec.json.Decoder(kind)
         self._many = msgspec.msgpack.Decoder(list[kind])  # type: ignore[valid-type]  # msgspec reads it at run time
 
     def one(self, data: bytes) -> M:
@@ -60,6 +64,13 @@ class Reader(Generic[M]):
     def batch(self, data: bytes) -> list[M]:
         try:
             return self._many.decode(_body(data))
+        except msgspec.MsgspecError as error:
+            raise CodecError(str(error)) from error
+
+    def json(self, data: bytes) -> M:
+        """One message that Lua wrote."""
+        try:
+            return self._json.decode(data)
         except msgspec.MsgspecError as error:
             raise CodecError(str(error)) from error
 

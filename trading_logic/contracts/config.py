@@ -6,7 +6,7 @@ process come from the same version or not at all.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -177,6 +177,9 @@ class LedgerConfig(Process, frozen=True):
     spec_file: str  # local runs: file with the policy's halt fields; "" on Kubernetes
 
 
-def decode(data: bytes, kind: type[Config]) -> Config:
-    """Parse a configuration file. Raises msgspec.ValidationError or DecodeError that names the field."""
+C = TypeVar("C", bound=Config)
+
+
+def decode(data: bytes, kind: type[C]) -> C:
+    """Parse a configuration file. Raises msgspec.DecodeError (ValidationError names the field)."""
     return msgspec.json.decode(data, type=kind)

@@ -64,6 +64,19 @@ class PositionRecord(msgspec.Struct, frozen=True):
     marked_ms: int
 
 
+class ExitPlanRecord(msgspec.Struct, frozen=True):
+    """The exit plan of the newest entry in a market; prices in the side's own dollars."""
+
+    intent: str
+    event: str
+    game: str
+    exchange_index: int
+    side: Literal["yes", "no"]
+    stop_price: int
+    take_price: int
+    flatten_at_ms: int
+
+
 class HaltState(msgspec.Struct, frozen=True):
     """How far a halt has come. `confirmed_ms` is 0 until nothing rests and every executor has acknowledged."""
 

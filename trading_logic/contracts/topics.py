@@ -111,6 +111,10 @@ class RecordTopics:
         """Token of the one executor that may write for this strategy, with a time to live."""
         return self._of(f"lease:writer:{strategy}")
 
+    def ledger_lease(self) -> str:
+        """Token of the one ledger of this policy, with a time to live."""
+        return self._of("lease:ledger")
+
     def term(self, strategy: str) -> str:
         """Integer, raised by every executor that takes over."""
         return self._of(f"term:{strategy}")
@@ -167,6 +171,10 @@ class RecordTopics:
     def fills(self) -> str:
         """Stream of FillReport, as the executors saw them."""
         return self._of("fills")
+
+    def exit_plans(self, strategy: str) -> str:
+        """Hash: market -> JSON ExitPlanRecord, written in the claim, before any byte of the order leaves."""
+        return self._of(f"exit-plans:{strategy}")
 
     def counts(self) -> str:
         """Hash of lifetime counters, raised in the same calls that change orders."""
