@@ -250,12 +250,8 @@ class Intent(Message, frozen=True, gc=False, tag="intent"):
 
 # ---------------------------------------------------------------------------------------------- orders and money
 
-OrderState = Literal[
-    "claimed", "resting", "executed", "canceled", "refused", "unknown", "abandoned", "dropped"
-]
-TERMINAL_ORDER_STATES: frozenset[OrderState] = frozenset(
-    {"executed", "canceled", "refused", "abandoned", "dropped"}
-)
+OrderState = Literal["claimed", "resting", "executed", "canceled", "refused", "unknown", "abandoned", "dropped"]
+TERMINAL_ORDER_STATES: frozenset[OrderState] = frozenset({"executed", "canceled", "refused", "abandoned", "dropped"})
 
 
 class OrderEvent(Message, frozen=True, gc=False, tag="order"):
@@ -293,9 +289,7 @@ class FillReport(Message, frozen=True, gc=False, tag="fill"):
 class RiskEvent(Message, frozen=True, gc=False, tag="risk"):
     """Something that people must be able to find later."""
 
-    kind: Literal[
-        "latched", "resumed", "halted", "pending-venue", "breach", "gap", "booked", "settled", "day"
-    ]
+    kind: Literal["latched", "resumed", "halted", "pending-venue", "breach", "gap", "booked", "settled", "day"]
     source: str
     rule: str
     value: str

@@ -1,0 +1,155 @@
+"""Reading streams by consumer group: batches, one ack per batch after the effect, claims, dead letters.
+
+At least once: an entry is acknowledged after its effect, so an effect must be harmless twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from redis.exceptions import ResponseError
+from structlog.typing import FilteringBoundLogger
+
+from services.runtime.clock import Clock
+from services.runtime.store import Store, result
+from trading_logic.contracts import codec, topics
+from trading_logic.contracts.messages import DeadLetter
+
+MAX_DELIVERIES = 5
+ABANDONED_AFTER_MS = 10_000
+CLAIM_EVERY_MS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stream entry: its id and the bytes of its one field."""
+
+    id: bytes
+    body: bytes
+
+
+class GroupReader:
+    """One consumer of one group on one stream.
+
+    `start` says where a new group begins: "0" takes everything still there, "$" only what comes.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        stream: str,
+        group: str,
+        consumer: str,
+        dead: str,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        *,
+        start: str,
+        field: bytes = codec.FIELD,
+    ) -> None:
+        self._store, self._stream, self._group, self._consumer = store, stream, group, consumer
+        self._dead, self._clock, self._log = dead, clock, log
+        self._start, self._field = start, field
+        self._next_claim_ms = 0
+
+    async def open(self) -> None:
+        """Create the group if it is not there."""
+        try:
+            await result(self._store.client.xgroup_create(self._stream, self._group, id=self._start, mkstream=True))
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    async def read(self, *, count: int, block_ms: int) -> list[Entry]:
+        """New entries, at most `count`; first, now and then, those that a dead consumer left behind.
+
+        Returns [] when nothing came in `block_ms`. A store that lost the group (wiped) gets it again.
+        """
+        now = self._clock.mono_ms()
+        if now >= self._next_claim_ms:
+            self._next_claim_ms = now + CLAIM_EVERY_MS
+            claimed = await self._claim(count)
+            if claimed:
+                return claimed
+        try:
+            reply = await result(
+                self._store.client.xreadgroup(
+                    self._group, self._consumer, {self._stream: ">"}, count=count, block=block_ms or None
+                )
+            )
+        except ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            self._log.warning("group-recreated", stream=self._stream, group=self._group)
+            await self.open()
+            return []
+        return self._entries(reply[0][1]) if reply else []
+
+    async def _claim(self, count: int) -> list[Entry]:
+        try:
+            reply = await result(
+                self._store.client.xautoclaim(
+                    self._stream, self._group, self._consumer, min_idle_time=ABANDONED_AFTER_MS, count=count
+                )
+            )
+        except ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            await self.open()
+            return []
+        rows = reply[1]
+        if not rows:
+            return []
+        pending = await result(
+            self._store.client.xpending_range(
+                self._stream, self._group, min=rows[0][0], max=rows[-1][0], count=count, consumername=self._consumer
+            )
+        )
+        deliveries = {row["message_id"]: int(row["times_delivered"]) for row in pending}
+        good: list[Entry] = []
+        for entry in self._entries(rows):
+            times = deliveries.get(entry.id, 1)
+            if times > MAX_DELIVERIES:
+                await self.bury(entry, f"not handled in {MAX_DELIVERIES} deliveries", deliveries=times)
+            else:
+                good.append(entry)
+        return good
+
+    def _entries(self, rows: list[tuple[bytes, dict[bytes, bytes]]]) -> list[Entry]:
+        return [Entry(row_id, fields.get(self._field, b"")) for row_id, fields in rows]
+
+    async def ack(self, entries: list[Entry]) -> None:
+        """Acknowledge a whole batch in one call."""
+        if entries:
+            await result(self._store.client.xack(self._stream, self._group, *[e.id for e in entries]))
+
+    async def bury(self, entry: Entry, reason: str, *, deliveries: int = 1) -> None:
+        """Move an entry to the dead letters with its reason and its own bytes, and acknowledge it."""
+        letter = DeadLetter(
+            stream=self._stream,
+            entry_id=entry.id.decode(),
+            group=self._group,
+            reason=reason,
+            deliveries=deliveries,
+            body=entry.body,
+            at_ms=self._clock.wall_ms(),
+        )
+        pipe = self._store.pipeline(transaction=True)
+        pipe.xadd(self._dead, {codec.FIELD: codec.encode(letter)}, maxlen=topics.DEAD_MAXLEN, approximate=True)
+        pipe.xack(self._stream, self._group, entry.id)
+        await pipe.execute()
+        self._log.error("dead-letter", stream=self._stream, entry=entry.id.decode(), reason=reason)
+
+
+async def tail(
+    store: Store, stream: str, *, start: str, block_ms: int, count: int = 256
+) -> AsyncIterator[list[tuple[str, dict[bytes, bytes]]]]:
+    """Follow a stream without a group, from after `start`; yields [] when nothing came in `block_ms`."""
+    last = start
+    while True:
+        reply = await result(store.client.xread({stream: last}, count=count, block=block_ms))
+        rows = [(row_id.decode(), fields) for row_id, fields in reply[0][1]] if reply else []
+        if rows:
+            last = rows[-1][0]
+        yield rows
