@@ -39,7 +39,9 @@ class Store:
     def __init__(self, url: str, role: str) -> None:
         self.url = url
         self.role = role
-        tcp: dict[str, Any] = {} if url.startswith("unix") else {"socket_keepalive": True, "socket_connect_timeout": 2.0}
+        tcp: dict[str, Any] = (
+            {} if url.startswith("unix") else {"socket_keepalive": True, "socket_connect_timeout": 2.0}
+        )
         self.client: redis.Redis = redis.Redis.from_url(
             url, retry=Retry(NoBackoff(), 0), socket_timeout=READ_TIMEOUT_S, max_connections=32, **tcp
         )

@@ -5,7 +5,7 @@
 -- ARGV 1 intent id 2 kind 3 epoch 4 term 5 writer token 6 received_ms 7 now_ms 8 cost 9 market 10 game
 --      11 maxOrdersPerMinute 12 maxTradesPerDay 13 minPosition 14 maxPosition 15 maxPositionFraction ppm
 --      16 maxGameFraction ppm 17 maxExposureFraction ppm 18 client order id 19 group 20 intent JSON
---      21 strategy 22 exit plan JSON or '' 23 count 24 trace
+--      21 strategy 22 exit plan JSON or '' 23 count 24 trace 25 trading day
 -- Returns {'ok', trading lease ttl_ms} or {'no', rule, value, limit}
 local now, cost = tonumber(ARGV[7]), tonumber(ARGV[8])
 local entry = ARGV[2] == 'entry'
@@ -96,7 +96,7 @@ redis.call('ZADD', KEYS[8], now, ARGV[1])
 redis.call('HSET', KEYS[7], 'state', 'claimed', 'intent', ARGV[20], 'strategy', ARGV[21], 'market', ARGV[9],
   'game', ARGV[10], 'kind', ARGV[2], 'client_order_id', ARGV[18], 'order_id', '', 'group', ARGV[19],
   'epoch', ARGV[3], 'term', ARGV[4], 'cost', ARGV[8], 'count', ARGV[23], 'filled', 0, 'remaining', ARGV[23],
-  'booked', 0, 'reason', '', 'claimed_ms', ARGV[7], 'updated_ms', ARGV[7], 'trace', ARGV[24])
+  'booked', 0, 'day', ARGV[25], 'reason', '', 'claimed_ms', ARGV[7], 'updated_ms', ARGV[7], 'trace', ARGV[24])
 redis.call('SADD', KEYS[12], ARGV[1])
 redis.call('HINCRBY', KEYS[14], 'intents', 1)
 redis.call('HINCRBY', KEYS[14], 'claimed', 1)
