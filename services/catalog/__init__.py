@@ -1,0 +1,1 @@
+"""What may be traded: events, markets, fees, price grids and the game of each event, read from the exchange."""

@@ -134,6 +134,7 @@ class GameState(Message, frozen=True, gc=False, tag="game"):
     yardline: int  # yards to the opponent's goal line for the team in possession, 0 when unknown
     description: str
     received_ms: int
+    degraded: bool = False  # the source could not read the game any more; this is the last it knew
 
 
 class MarketInfo(msgspec.Struct, frozen=True, gc=False):

@@ -1,0 +1,132 @@
+"""The catalog's loop: read the exchange, keep each event's entry, nudge its readers when something changed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from services.catalog.entry import PRIOR_TRADES, CatalogError, Facts, build, prior_of_trades, same_but_for_time
+from services.exchange.budget import TIERS, Budget
+from services.exchange.clock import SystemClock
+from services.exchange.errors import ExchangeError, NotFound, TemporaryError
+from services.exchange.models import ExchangeStatus
+from services.exchange.reads import ExchangeReads
+from services.runtime.app import App
+from services.runtime.store import STORE_ERRORS, result
+from trading_logic.contracts import codec, config, topics
+from trading_logic.contracts.messages import CatalogEntry
+
+RETRY_SECONDS = 1.0
+
+
+async def main(app: App[config.Catalog]) -> None:
+    """Poll every event until told to stop."""
+    app.subject = ",".join(app.config.events)
+    clock = SystemClock()
+    # Only public calls: this process needs no key, so it gets none.
+    async with ExchangeReads(app.config.exchange.rest_url, None, Budget(TIERS["basic"], clock), clock) as exchange:
+        catalog = Catalog(app, exchange)
+        while not app.stop.is_set():
+            app.beats.beat("poll", within_ms=60_000)
+            clean = await catalog.poll()
+            if await app.sleep(app.config.poll_seconds if clean else min(RETRY_SECONDS, app.config.poll_seconds)):
+                break
+    app.beats.done("poll")
+
+
+class Catalog:
+    """Entries of all events of one feed."""
+
+    def __init__(self, app: App[config.Catalog], exchange: ExchangeReads) -> None:
+        self._app, self._exchange = app, exchange
+        self._topics = topics.MarketDataTopics(app.config.namespace, app.config.feed)
+        self._reader = codec.Reader(CatalogEntry)
+        self._known: dict[str, CatalogEntry] = {}
+        self._said: dict[str, str] = {}
+
+    async def poll(self) -> bool:
+        """One round over all events. True when every event was read and written."""
+        try:
+            status = await self._exchange.exchange_status()
+        except ExchangeError as error:
+            self._fault("exchange", "ExchangeUnreachable", f"{self._app.config.exchange.rest_url}: {error}")
+            return False
+        self._clear("exchange")
+        clean = [await self._event(event, status) for event in self._app.config.events]
+        return all(clean)
+
+    async def _event(self, event: str, status: ExchangeStatus) -> bool:
+        part = f"catalog:{event}"
+        try:
+            await self._refresh(event, status)
+        except NotFound:
+            self._fault(part, "NoSuchEvent", f"the exchange has no event {event}; check the ticker in `markets`")
+        except TemporaryError as error:
+            self._fault(part, "ExchangeUnreachable", str(error))
+        except CatalogError as error:
+            self._fault(part, "EventNotSupported", str(error))
+        except ExchangeError as error:
+            self._fault(part, "ExchangeRefused", str(error))
+        except STORE_ERRORS as error:
+            self._fault(part, "BusUnavailable", f"{self._app.bus.url}: {error}")
+        else:
+            self._clear(part)
+            return True
+        return False
+
+    async def _refresh(self, event: str, status: ExchangeStatus) -> None:
+        """Read one event and write its entry. Raises ExchangeError, CatalogError and store errors."""
+        key = self._topics.catalog(event)
+        previous = self._known.get(event)
+        if previous is None:
+            previous = self._stored(await result(self._app.bus.client.get(key)))
+        found = await self._exchange.event(event)
+        facts = Facts(
+            event=found,
+            series=await self._exchange.series(found.series_ticker),
+            milestones=await self._exchange.milestones(related_event_ticker=event),
+            exchange_active=status.exchange_active and status.trading_active,
+        )
+        now_ms = self._app.clock.wall_ms()
+        entry = build(self._app.config.feed, facts, previous, now_ms)
+        if now_ms >= entry.start_ms:
+            entry = await self._with_traded_priors(entry)
+        pipe = self._app.bus.pipeline(transaction=False)
+        pipe.set(key, codec.encode(entry))
+        if not same_but_for_time(previous, entry):
+            pipe.publish(self._topics.catalog_nudge(), event)
+            self._app.count("changes")
+        await pipe.execute()
+        self._known[event] = entry
+        self._app.count("polls")
+
+    async def _with_traded_priors(self, entry: CatalogEntry) -> CatalogEntry:
+        """Fill priors that no book showed in time from the last public trades before the start."""
+        markets = []
+        for market in entry.markets:
+            prior = market.prior
+            if prior is None:
+                trades = await self._exchange.trades(market.market, max_ts=entry.start_ms, limit=5 * PRIOR_TRADES)
+                prior = prior_of_trades(trades, entry.start_ms)
+            markets.append(msgspec.structs.replace(market, prior=prior))
+        return msgspec.structs.replace(entry, markets=tuple(markets))
+
+    def _stored(self, body: bytes | None) -> CatalogEntry | None:
+        """What this process wrote before it was restarted; an entry of another version is worth nothing."""
+        if body is None:
+            return None
+        try:
+            return self._reader.one(body)
+        except codec.CodecError as error:
+            self._app.log.warning("catalog-entry-unreadable", error=str(error))
+            return None
+
+    def _fault(self, part: str, reason: str, message: str) -> None:
+        self._app.status.fault(part, reason, message)
+        self._app.count("errors")
+        if self._said.get(part) != message:
+            self._said[part] = message
+            self._app.log.error("catalog-fault", reason=reason, message=message)
+
+    def _clear(self, part: str) -> None:
+        self._app.status.clear(part)
+        self._said.pop(part, None)

@@ -1,0 +1,58 @@
+"""Plug-in `kalshi-live-data`: the exchange's own live data of a game, over a public call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from services.exchange.budget import TIERS, Budget
+from services.exchange.clock import SystemClock
+from services.exchange.errors import DecodeError, ExchangeError, NotFound, TemporaryError
+from services.exchange.reads import ExchangeReads
+from services.sources.football import parse_football
+from services.sources.ports import GameRef, Source, SourceConfigError, SourceError
+from trading_logic.contracts.config import Exchange
+from trading_logic.contracts.messages import GameState
+
+DEFAULT_INTERVAL_S: Final = 0.4
+FOOTBALL: Final = "football_game"
+
+
+class KalshiLiveData:
+    """Polls `GET /live_data/milestone/{game}`."""
+
+    def __init__(self, name: str, rest: ExchangeReads, interval_s: float) -> None:
+        self._name, self._rest = name, rest
+        self.interval_s = interval_s
+
+    async def poll(self, ref: GameRef, received_ms: Callable[[], int]) -> GameState:
+        try:
+            found = await self._rest.live_data(ref.game)
+        except NotFound as error:
+            raise SourceError("NoSuchGame", f"the exchange has no live data for game {ref.game}") from error
+        except TemporaryError as error:
+            raise SourceError("ExchangeUnreachable", str(error)) from error
+        except DecodeError as error:
+            raise SourceError("BadLiveData", str(error)) from error
+        except ExchangeError as error:
+            raise SourceError("ExchangeRefused", str(error)) from error
+        if found.type != FOOTBALL:
+            raise SourceError("BadLiveData", f"game {ref.game}: type {found.type!r}; allowed: {FOOTBALL}")
+        return parse_football(self._name, ref, found.details, received_ms())
+
+    async def aclose(self) -> None:
+        await self._rest.aclose()
+
+
+async def create(name: str, options: Mapping[str, Any], exchange: Exchange) -> Source:
+    """`options`: `intervalSeconds`, a number from 0.1 to 60. Raises SourceConfigError."""
+    unknown = set(options) - {"intervalSeconds"}
+    if unknown:
+        raise SourceConfigError(f"config.{min(unknown)}: unknown; allowed: intervalSeconds")
+    interval = options.get("intervalSeconds", DEFAULT_INTERVAL_S)
+    if isinstance(interval, bool) or not isinstance(interval, int | float) or not 0.1 <= interval <= 60:
+        raise SourceConfigError(f"config.intervalSeconds: {interval!r}; allowed: a number from 0.1 to 60")
+    clock = SystemClock()
+    return KalshiLiveData(
+        name, ExchangeReads(exchange.rest_url, None, Budget(TIERS["basic"], clock), clock), float(interval)
+    )
