@@ -171,10 +171,10 @@ def group_limit(found: OrderGroup) -> str:
 
 
 def group(found: OrderGroup) -> Body:
-    """Group as the list shows it. Auto-cancel is on while the group is armed: a triggered group refuses orders until its reset."""
+    """Group as the list shows it; auto-cancel counts as enabled while the group is armed, that is not triggered."""
     return {
         "id": found.group_id,
         "contracts_limit_fp": group_limit(found),
-        "is_auto_cancel_enabled": True,
+        "is_auto_cancel_enabled": not found.triggered,
         "exchange_index": 0,
     }

@@ -1,0 +1,119 @@
+"""``python -m services.simulator``: a local Kalshi on one port."""
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from services.simulator.accept_log import AcceptLog
+from services.simulator.app import Simulator, wall_ms
+from services.simulator.keys import AccountKey, load_or_make
+from services.simulator.limits import TIERS
+from services.simulator.venue import build_venue
+from services.simulator.world.games import GameInfo, find_games, list_games
+from services.simulator.world.world import WorldSettings
+from trading_logic.money import MoneyError, parse_cash
+
+DEFAULT_GAME = "KXNFLGAME-25SEP04DALPHI"
+_UNUSABLE = 2
+
+
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(
+        prog="touchline sim",
+        description="A local Kalshi that plays recorded NFL games. State is in memory: a restart is a new world with the same keys.",
+    )
+    found.add_argument("--port", type=int, default=0, help="0 picks a free port")
+    found.add_argument("--host", default="127.0.0.1")
+    found.add_argument("--state-dir", type=Path, help="key files and accepts.jsonl are written here")
+    found.add_argument("--games", default=DEFAULT_GAME, help="event tickers or game ids, comma-separated, or all")
+    found.add_argument("--list-games", action="store_true", help="print the shipped games and exit")
+    found.add_argument("--speed", type=_positive, default=60.0, help="how much faster than real the game runs")
+    found.add_argument("--seed", type=int, default=1, help="one seed, one world")
+    found.add_argument("--pregame", type=_positive, default=12.0, help="seconds before kickoff")
+    found.add_argument("--settlement-seconds", type=int, default=5, help="from result to payout")
+    found.add_argument("--tier", choices=sorted(TIERS), default="basic", help="rate limits of both accounts")
+    found.add_argument("--cash", type=_cash, default=1_000_000_000, help="dollars each account starts with")
+    found.add_argument("--admin", action="store_true", help="serve /sim/accept-log and /sim/faults")
+    return found
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1,000,000")
+    return value
+
+
+def _cash(text: str) -> int:
+    try:
+        value = parse_cash(text, "--cash")
+    except MoneyError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below zero")
+    return value
+
+
+async def run(options: argparse.Namespace, games: list[GameInfo], keys: list[AccountKey]) -> None:
+    """Serve until SIGTERM or SIGINT; raises ``OSError`` when the port or the log cannot be opened."""
+    log = AcceptLog(options.state_dir, wall_ms)
+    settings = WorldSettings(
+        seed=options.seed,
+        speed=options.speed,
+        pregame_s=options.pregame,
+        settlement_s=options.settlement_seconds,
+    )
+    try:
+        venue = build_venue(settings, games, keys, log, cash=options.cash, tier=options.tier, wall_ms=wall_ms)
+        async with Simulator(venue, host=options.host, port=options.port, admin=options.admin) as simulator:
+            accounts = [{"key_id": key.key_id, "private_key_path": str(key.private_key_path)} for key in keys]
+            ready = {"rest_url": simulator.rest_url, "ws_url": simulator.ws_url, "accounts": accounts}
+            sys.stdout.write(json.dumps(ready) + "\n")
+            sys.stdout.flush()
+            stop = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            for name in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(name, stop.set)
+            stopped = asyncio.create_task(stop.wait())
+            done, _ = await asyncio.wait({stopped, simulator.clock}, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            if simulator.clock in done:
+                simulator.clock.result()
+    finally:
+        log.close()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0 after a clean stop, 2 when something given cannot be used."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    found = parser()
+    options = found.parse_args(arguments)
+    if options.list_games:
+        for game in list_games():
+            sys.stdout.write(f"{game.event_ticker}  {game.game_id}  {game.day}  {game.away} at {game.home}\n")
+        return 0
+    if options.state_dir is None:
+        found.error("--state-dir is required")
+    options.state_dir = options.state_dir.absolute()
+    try:
+        games = find_games(options.games)
+        keys = load_or_make(options.state_dir)
+        asyncio.run(run(options, games, keys))
+    except (LookupError, OSError) as error:
+        sys.stderr.write(f"touchline sim: {_reason(error, options)}\n")
+        return _UNUSABLE
+    return 0
+
+
+def _reason(error: Exception, options: argparse.Namespace) -> str:
+    if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+        return f"cannot listen on {options.host}:{options.port}: {error.strerror}; choose another --port or 0"
+    return str(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""The running simulator: one aiohttp server, one task that moves the world."""
+
+import asyncio
+import contextlib
+import time
+from types import TracebackType
+
+from aiohttp import web
+
+from services.simulator.admin import add_admin_routes
+from services.simulator.rest.server import MAX_BODY, add_routes, errors
+from services.simulator.venue import Venue
+from services.simulator.ws.hub import Hub
+from services.simulator.ws.server import PATH, Stream
+
+_LONGEST_SLEEP_S = 0.25
+_SHORTEST_SLEEP_S = 0.005
+
+
+def wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Simulator:
+    """Serves one venue: ``async with Simulator(...) as simulator`` listens on ``simulator.port``."""
+
+    def __init__(self, venue: Venue, *, host: str, port: int, admin: bool) -> None:
+        self.venue = venue
+        self.hub = Hub()
+        venue.listeners.heard_by.append(self.hub.on_event)
+        self.host = host
+        self.port = port
+        self._stream = Stream(venue, self.hub)
+        self._app = web.Application(middlewares=[errors], client_max_size=MAX_BODY)
+        add_routes(self._app, venue)
+        self._app.router.add_get(PATH, self._stream.serve)
+        if admin:
+            add_admin_routes(self._app, venue)
+        self._runner = web.AppRunner(self._app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        self._clock: asyncio.Task[None] | None = None
+
+    @property
+    def rest_url(self) -> str:
+        return f"http://{self.host}:{self.port}/trade-api/v2"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://{self.host}:{self.port}{PATH}"
+
+    @property
+    def clock(self) -> "asyncio.Task[None]":
+        """The task that moves the world; it ends only by an error or a stop."""
+        if self._clock is None:
+            raise RuntimeError("the simulator is not running")
+        return self._clock
+
+    async def __aenter__(self) -> "Simulator":
+        """Bind the port; raises ``OSError``."""
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self.host, self.port).start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self.port = int(self._runner.addresses[0][1])
+        self._clock = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._clock
+        await self._stream.close()
+        await self._runner.cleanup()
+
+    async def _run(self) -> None:
+        while True:
+            now = self.venue.advance()
+            following = self.venue.world.schedule.next_ms()
+            pause = _LONGEST_SLEEP_S if following is None else (following - now) / 1000
+            await asyncio.sleep(min(_LONGEST_SLEEP_S, max(_SHORTEST_SLEEP_S, pause)))

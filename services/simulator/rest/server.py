@@ -1,0 +1,122 @@
+"""The HTTP edge: finds the route, checks signature and limits, applies scripted faults, writes JSON."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from services.simulator.auth import KEY_HEADER
+from services.simulator.engine.errors import Refused
+from services.simulator.engine.model import Account
+from services.simulator.faults import Fault
+from services.simulator.rest import groups, orders, portfolio, public
+from services.simulator.rest.call import Call, Reply, Route
+from services.simulator.venue import Venue
+from services.simulator.wire.errors import TOO_MANY, WireError, error_object, flat, nested
+
+PREFIX = "/trade-api/v2"
+MAX_BODY = 1024 * 1024
+"""Largest accepted request body in bytes."""
+ROUTES: list[Route] = [*public.ROUTES, *portfolio.ROUTES, *orders.ROUTES, *groups.ROUTES]
+
+_log = logging.getLogger(__name__)
+_Edge = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def json_response(body: Any, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
+
+
+def add_routes(app: web.Application, venue: Venue) -> None:
+    """Mount every route under the exchange's own prefix."""
+    for route in ROUTES:
+        app.router.add_route(route.method, PREFIX + route.path, _edge(venue, route))
+
+
+@web.middleware
+async def errors(request: web.Request, handler: _Edge) -> web.StreamResponse:
+    """Whatever goes wrong has the exchange's own error shape, never a page or a traceback."""
+    try:
+        return await handler(request)
+    except WireError as error:
+        return json_response(error.body, error.status)
+    except Refused as refused:
+        return json_response({"error": error_object(refused)}, refused.status)
+    except web.HTTPRequestEntityTooLarge:
+        return json_response(flat(f"body larger than {MAX_BODY} bytes", "request_too_large", 413).body, 413)
+    except web.HTTPMethodNotAllowed:
+        return _unserved(request, 405, "method_not_allowed")
+    except web.HTTPNotFound:
+        return _unserved(request, 404, "not_found")
+    except web.HTTPException:
+        raise
+    except Exception:
+        _log.exception("%s %s failed", request.method, request.path)
+        return json_response({"error": error_object(Refused("internal_error", status=500))}, 500)
+
+
+def _unserved(request: web.Request, status: int, code: str) -> web.Response:
+    details = f"{request.method} {request.path} is not served by this simulator"
+    return json_response(nested(status, code, details=details).body, status)
+
+
+def _edge(venue: Venue, route: Route) -> _Edge:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        key_id = request.headers.get(KEY_HEADER, "")
+        fault = venue.faults.for_request(request.method, request.path, key_id)
+        if fault is not None:
+            before = await _fault_before(fault)
+            if before is not None:
+                return before
+        body = await request.read()
+        account = _account(venue, route, request)
+        _charge(venue, route, account, body)
+        call = Call(venue, route.operation, dict(request.match_info), request.query, body, venue.advance(), account)
+        reply = route.handler(call)
+        if fault is not None:
+            return _fault_after(fault, request, reply)
+        return json_response(reply.body, reply.status)
+
+    return serve
+
+
+def _account(venue: Venue, route: Route, request: web.Request) -> Account | None:
+    """Signed routes need a good signature; public ones only look up whose budget to charge."""
+    if route.auth:
+        path = request.raw_path.partition("?")[0]
+        return venue.accounts[venue.authenticator.check(request.headers, request.method, path, venue.wall_ms())]
+    return venue.accounts.get(request.headers.get(KEY_HEADER, ""))
+
+
+def _charge(venue: Venue, route: Route, account: Account | None, body: bytes) -> None:
+    if account is None:
+        return
+    cost = route.cost if isinstance(route.cost, int) else route.cost(body)
+    if not venue.limiter.take(account.account_id, route.kind, cost, time.monotonic()):
+        raise WireError(429, TOO_MANY)
+
+
+async def _fault_before(fault: Fault) -> web.Response | None:
+    """Faults that keep the request from the exchange, and delays."""
+    if fault.action == "status_429":
+        return json_response(TOO_MANY, 429)
+    if fault.action == "status_503":
+        return json_response(nested(503, "service_unavailable").body, 503)
+    if fault.action == "delay_ms":
+        await asyncio.sleep(fault.ms / 1000)
+    return None
+
+
+def _fault_after(fault: Fault, request: web.Request, reply: Reply) -> web.Response:
+    """Faults that hide what the exchange has already done."""
+    if fault.action == "error_500_after_accept":
+        return json_response(nested(500, "internal_error").body, 500)
+    if fault.action == "empty_2xx_after_accept":
+        return json_response({}, reply.status)
+    if fault.action == "drop_reply_after_accept" and request.transport is not None:
+        request.transport.abort()
+    return json_response(reply.body, reply.status)

@@ -1,0 +1,1 @@
+"""The WebSocket: commands, channels, sequence numbers, bounded buffers."""
