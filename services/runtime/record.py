@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 
@@ -156,8 +155,8 @@ class Record:
         reason: str,
         now_ms: int,
         come_from: tuple[OrderState, ...],
-    ) -> Literal["ok"] | str:
-        """Write one step of an order's life; "no:<state>" when the order is not in one of `come_from`."""
+    ) -> str:
+        """Write one step of an order's life: "ok", or "no:<state>" when the order is not in one of `come_from`."""
         t = self.topics
         reply = await result(
             self._outcome(

@@ -52,6 +52,8 @@ class GroupReader:
         self._dead, self._clock, self._log = dead, clock, log
         self._start, self._field = start, field
         self._next_claim_ms = 0
+        self.recreated = 0
+        """How often the store had lost the group: whoever builds state from the stream must then build it anew."""
 
     async def open(self) -> None:
         """Create the group if it is not there."""
@@ -60,6 +62,23 @@ class GroupReader:
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
+
+    async def delivered(self) -> str:
+        """Id of the last entry that the group handed to anyone; `0-0` when none."""
+        groups = await result(self._store.client.xinfo_groups(self._stream))
+        mine = next(group for group in groups if group["name"] == self._group.encode())
+        return str(mine["last-delivered-id"].decode())
+
+    async def unfinished(self, *, count: int) -> list[Entry]:
+        """What an earlier life of this consumer took and never acknowledged, oldest first; [] when nothing is left.
+
+        For the start of a process, before `read`: `read` would see these only after `ABANDONED_AFTER_MS`. An entry
+        that the stream has trimmed since has an empty body.
+        """
+        reply = await result(
+            self._store.client.xreadgroup(self._group, self._consumer, {self._stream: "0"}, count=count)
+        )
+        return self._entries(reply[0][1]) if reply else []
 
     async def read(self, *, count: int, block_ms: int) -> list[Entry]:
         """New entries, at most `count`; first, now and then, those that a dead consumer left behind.
@@ -82,6 +101,7 @@ class GroupReader:
             if "NOGROUP" not in str(error):
                 raise
             self._log.warning("group-recreated", stream=self._stream, group=self._group)
+            self.recreated += 1
             await self.open()
             return []
         return self._entries(reply[0][1]) if reply else []
@@ -96,6 +116,7 @@ class GroupReader:
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
+            self.recreated += 1
             await self.open()
             return []
         rows = reply[1]

@@ -132,6 +132,10 @@ class RecordTopics:
         """Stream of intents; never trimmed past an unacknowledged entry."""
         return self._of(f"intents:{strategy}")
 
+    def dead(self) -> str:
+        """Dead letters of the record's streams: original bytes, reason, source."""
+        return self._of("dead")
+
     def decisions(self, strategy: str) -> str:
         """Capped stream of decisions (on the bus: evidence, not money)."""
         return self._of(f"decisions:{strategy}")

@@ -1,0 +1,46 @@
+# Everything a person does with this repository. `make help` lists it.
+PYTHON ?= python3
+VENV   := .venv
+UV     := $(shell command -v uv 2>/dev/null || echo .build/uv/bin/uv)
+ARGS   ?=
+SAMPLES := manifests/samples/policy.yaml manifests/samples/taking.yaml manifests/samples/resting.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint format bench golden clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## Install everything into .venv (leaves .venv/bin/touchline)
+
+$(VENV)/.installed: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	@command -v uv >/dev/null 2>&1 || test -x .build/uv/bin/uv || { \
+	  $(PYTHON) -m venv .build/uv >/dev/null || { echo "python's venv module is needed (Debian: apt-get install python3-venv)" >&2; exit 2; }; \
+	  .build/uv/bin/pip install --quiet 'uv>=0.8,<1'; }
+	@$(UV) sync --quiet --locked --all-extras --python "$$(command -v $(PYTHON))"
+	@touch $@
+
+run: install ## Trade a recorded NFL game here and now: no account, no key, no cluster (ARGS="--for 60s --json")
+	@$(VENV)/bin/touchline up $(SAMPLES) $(ARGS)
+
+test: install ## Every test that needs no cluster
+	@$(VENV)/bin/pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: install ## Lint, format check, types, import contracts
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@PYTHONPATH=operator:. $(VENV)/bin/lint-imports
+
+format: install ## Format the code
+	@$(VENV)/bin/ruff check --fix . && $(VENV)/bin/ruff format .
+
+bench: install ## Figures, each as a ratio to the raw engine in the same run where there is one
+	@$(VENV)/bin/python -m bench $(ARGS)
+
+golden: install ## Rewrite the golden files of the render (review the diff)
+	@TOUCHLINE_REFRESH_GOLDEN=1 $(VENV)/bin/pytest -q tests/golden
+
+clean: ## Remove what make made
+	@rm -rf $(VENV) .build .touchline .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

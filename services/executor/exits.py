@@ -1,0 +1,73 @@
+"""When to leave a position. The decision is pure; the loop reads what is true and asks the gate like any order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trading_logic.contracts.messages import Intent, TopOfBook
+from trading_logic.contracts.record import ExitPlanRecord, PositionRecord
+from trading_logic.orders import intent_id
+
+FRESH_MS = 2_000
+"""A top of book is good for an exit while its feed was heard from this recently."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Sell `count` at `price` (own side's dollars) because of `rule`."""
+
+    rule: str
+    price: int
+    count: int
+
+
+def leave(position: PositionRecord, plan: ExitPlanRecord, top: TopOfBook, now_ms: int) -> Leave | None:
+    """Whether to sell now: stop loss, take profit, or the time to flatten.
+
+    Only on a fresh and valid book with somebody to sell to, and at most what that best price holds. A plan for the
+    other side than the position's is none: the position was turned by something that is not ours to undo.
+    """
+    if position.count == 0 or (position.count > 0) != (plan.side == "yes"):
+        return None
+    if top.status != "valid" or now_ms - top.alive_ms > FRESH_MS:
+        return None
+    bid, size = (top.yes_bid, top.yes_bid_size) if plan.side == "yes" else (10_000 - top.yes_ask, top.yes_ask_size)
+    if size <= 0 or not 0 < bid < 10_000:
+        return None
+    count = min(abs(position.count), size)
+    if bid <= plan.stop_price:
+        return Leave("stopLoss", bid, count)
+    if bid >= plan.take_price:
+        return Leave("takeProfit", bid, count)
+    if plan.flatten_at_ms and now_ms >= plan.flatten_at_ms:
+        return Leave("flattenBeforeCloseSeconds", bid, count)
+    return None
+
+
+def exit_intent(
+    strategy: str, uid: str, policy: str, plan: ExitPlanRecord, top: TopOfBook, found: Leave, now_ms: int
+) -> Intent:
+    """The intent of an exit. Its id names the book it answers, so one book is answered once."""
+    signal = f"{top.session}:{top.sid}:{top.seq}"
+    return Intent(
+        id=intent_id(uid, f"{plan.intent}:{signal}", f"exit:{found.rule}:{top.market}"),
+        strategy=strategy,
+        strategy_uid=uid,
+        policy=policy,
+        event=plan.event,
+        game=plan.game,
+        market=top.market,
+        exchange_index=plan.exchange_index,
+        kind="exit",
+        side=plan.side,
+        price=found.price,
+        count=found.count,
+        style="Take",
+        rest_seconds=0,
+        cost=0,
+        exit_plan=None,
+        signal_id=signal,
+        received_ms=now_ms,
+        created_ms=now_ms,
+        trace="",
+    )
