@@ -1,0 +1,1 @@
+"""PURE: checks, halt progress, conditions and status, from what was gathered before."""

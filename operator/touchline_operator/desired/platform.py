@@ -1,0 +1,50 @@
+"""Where things run: the difference between one machine and a cluster, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from touchline_operator.api.common import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Addresses of one exchange environment."""
+
+    rest_url: str
+    ws_url: str
+
+
+KALSHI: Mapping[Environment, Endpoint] = {
+    "Demo": Endpoint(
+        "https://external-api.demo.kalshi.co/trade-api/v2", "wss://external-api-ws.demo.kalshi.co/trade-api/ws/v2"
+    ),
+    "Production": Endpoint(
+        "https://external-api.kalshi.com/trade-api/v2", "wss://external-api-ws.kalshi.com/trade-api/ws/v2"
+    ),
+}
+
+CONFIG_FOLDER = "/etc/touchline"
+CONFIG_FILE = "config.json"
+KEY_ID = "keyID"
+PRIVATE_KEY = "privateKey"
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Settings of render. The templates hold `{process}`, `{secret}`, `{policy}` where the name goes."""
+
+    namespace: str
+    bus_url: str
+    record_url: str
+    image: str = "touchline/service"
+    log_format: Literal["json", "console"] = "json"
+    health_listen: str = "0.0.0.0:8080"
+    secret_folder: str = "/var/run/secrets/touchline/{secret}"  # noqa: S105  - a path
+    spec_file: str = ""
+    simulator_secret: str = "touchline-simulator-{policy}"  # noqa: S105  - the name of an object
+    endpoints: Mapping[Environment, Endpoint] = field(default_factory=lambda: dict(KALSHI))
+    catalog_poll_seconds: float = 5.0
+    grace_seconds: int = 30

@@ -1,0 +1,107 @@
+"""What the pure core sees: one consistent picture of one namespace, gathered before anything is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from touchline_operator.api import Problem, RiskPolicy, TradingStrategy
+from touchline_operator.api.strategy import event_of
+from trading_logic.contracts.record import Cause, HaltState, PositionRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """A resource that exists and does not parse. `policy` is the policy it names, "" when not even that is readable."""
+
+    name: str
+    uid: str
+    generation: int
+    problems: tuple[Problem, ...]
+    policy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFacts:
+    """What the record says of one policy. Money as in `trading_logic.money`; times in epoch ms."""
+
+    causes: tuple[Cause, ...] = ()
+    epoch: int = 0
+    halt: HaltState | None = None
+    risk: Mapping[str, str] = field(default_factory=dict)
+    positions: tuple[PositionRecord, ...] = ()
+
+    @property
+    def latched(self) -> bool:
+        return bool(self.causes)
+
+    @property
+    def stopped(self) -> bool:
+        """Executors must be at zero: the halt is confirmed, or the exchange cannot be reached to confirm it."""
+        return (
+            self.latched
+            and self.halt is not None
+            and self.halt.epoch == self.epoch
+            and self.halt.state in {"confirmed", "pending-venue"}
+        )
+
+    @property
+    def confirmed(self) -> bool:
+        """Nothing rests and every executor has acknowledged, in this epoch."""
+        return self.stopped and self.halt is not None and self.halt.state == "confirmed"
+
+    def held_events(self, strategy: str | None = None) -> tuple[str, ...]:
+        """Events with an open position, of one strategy or of the whole account."""
+        wanted = (p for p in self.positions if p.count and (strategy is None or p.strategy == strategy))
+        return tuple(sorted({event_of(position.market) for position in wanted}))
+
+
+@dataclass(frozen=True)
+class World:
+    """Resources and facts. A policy without an entry in `facts` has a record that does not answer: fail closed."""
+
+    strategies: tuple[TradingStrategy | Invalid, ...] = ()
+    policies: tuple[RiskPolicy | Invalid, ...] = ()
+    facts: Mapping[str, PolicyFacts] = field(default_factory=dict)
+
+    @cached_property
+    def policy_by_name(self) -> dict[str, RiskPolicy | Invalid]:
+        return {name_of(policy): policy for policy in self.policies}
+
+    @cached_property
+    def strategy_by_name(self) -> dict[str, TradingStrategy | Invalid]:
+        return {name_of(strategy): strategy for strategy in self.strategies}
+
+    def good_policies(self) -> Iterator[RiskPolicy]:
+        """Policies that parse, oldest first."""
+        return iter(sorted((p for p in self.policies if isinstance(p, RiskPolicy)), key=age))
+
+    def good_strategies(self, policy: str | None = None) -> Iterator[TradingStrategy]:
+        """Strategies that parse (of one policy), oldest first."""
+        found = (s for s in self.strategies if isinstance(s, TradingStrategy))
+        return iter(sorted((s for s in found if policy is None or s.spec.risk_policy_ref.name == policy), key=age))
+
+    def policy_of(self, strategy: TradingStrategy) -> RiskPolicy | None:
+        """The strategy's policy when it exists and parses."""
+        found = self.policy_by_name.get(strategy.spec.risk_policy_ref.name)
+        return found if isinstance(found, RiskPolicy) else None
+
+    def feed_of(self, strategy: TradingStrategy) -> str | None:
+        """The feed that the strategy's policy trades on; None without a policy or with another mode."""
+        policy = self.policy_of(strategy)
+        return feed_of(policy) if policy is not None and policy.spec.mode == strategy.spec.mode else None
+
+
+def age(resource: RiskPolicy | TradingStrategy) -> tuple[str, str]:
+    """Sorts the oldest first; RFC 3339 times of one zone sort as text."""
+    return resource.metadata.creation_timestamp, resource.metadata.name
+
+
+def name_of(resource: RiskPolicy | TradingStrategy | Invalid) -> str:
+    return resource.name if isinstance(resource, Invalid) else resource.metadata.name
+
+
+def feed_of(policy: RiskPolicy) -> str:
+    """Feed of a policy's exchange: simulator, demo or production."""
+    return policy.spec.exchange.environment.lower()
