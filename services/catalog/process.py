@@ -41,7 +41,6 @@ class Catalog:
         self._topics = topics.MarketDataTopics(app.config.namespace, app.config.feed)
         self._reader = codec.Reader(CatalogEntry)
         self._known: dict[str, CatalogEntry] = {}
-        self._said: dict[str, str] = {}
 
     async def poll(self) -> bool:
         """One round over all events. True when every event was read and written."""
@@ -50,7 +49,7 @@ class Catalog:
         except ExchangeError as error:
             self._fault("exchange", "ExchangeUnreachable", f"{self._app.config.exchange.rest_url}: {error}")
             return False
-        self._clear("exchange")
+        self._app.status.clear("exchange")
         clean = [await self._event(event, status) for event in self._app.config.events]
         return all(clean)
 
@@ -69,7 +68,7 @@ class Catalog:
         except STORE_ERRORS as error:
             self._fault(part, "BusUnavailable", f"{self._app.bus.url}: {error}")
         else:
-            self._clear(part)
+            self._app.status.clear(part)
             return True
         return False
 
@@ -121,12 +120,7 @@ class Catalog:
             return None
 
     def _fault(self, part: str, reason: str, message: str) -> None:
+        if self._app.status.fault_is_new(part, reason):
+            self._app.log.error("catalog-fault", reason=reason, message=message)
         self._app.status.fault(part, reason, message)
         self._app.count("errors")
-        if self._said.get(part) != message:
-            self._said[part] = message
-            self._app.log.error("catalog-fault", reason=reason, message=message)
-
-    def _clear(self, part: str) -> None:
-        self._app.status.clear(part)
-        self._said.pop(part, None)

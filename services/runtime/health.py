@@ -45,6 +45,10 @@ class Status:
     def fault(self, part: str, reason: str, message: str) -> None:
         self._reasons[part] = (reason, message)
 
+    def fault_is_new(self, part: str, reason: str) -> bool:
+        """Whether `part` does not have this reason yet: the moment to say it once in the log."""
+        return self._reasons.get(part, ("", ""))[0] != reason
+
     def clear(self, part: str) -> None:
         self._reasons.pop(part, None)
 

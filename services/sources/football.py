@@ -39,10 +39,8 @@ def parse_football(source: str, ref: GameRef, details: Mapping[str, Any], receiv
         period, clock = 1, QUARTER_SECONDS
     else:
         period, clock = _whole(details, "quarter", least=1), _clock(details)
-    if status == "final" or period > QUARTERS:
-        remaining = 0
-    else:
-        remaining = (QUARTERS - period) * QUARTER_SECONDS + clock
+    over = status == "final" or period > QUARTERS
+    remaining = 0 if over else (QUARTERS - period) * QUARTER_SECONDS + clock
     # Before and after the game there is no ball; some feeds then leave the key out.
     possession, down, distance, yardline = _situation(ref, details) if status in {"live", "halftime"} else ("", 0, 0, 0)
     return GameState(

@@ -59,7 +59,6 @@ class Follower:
         self._catalog = codec.Reader(CatalogEntry)
         self._last: GameState | None = None
         self._sent_ms = 0
-        self._said: dict[str, str] = {}
 
     async def run(self) -> None:
         wait_s = 0.1
@@ -69,7 +68,7 @@ class Follower:
             try:
                 ref = ref or await self._find()
                 wait_s = self._source.interval_s if ref and await self._poll(ref) else min(2 * wait_s, MOST_WAIT_S)
-                self._clear("bus")
+                self._app.status.clear("bus")
             except STORE_ERRORS as error:
                 self._fault("bus", "BusUnavailable", f"{self._app.bus.url}: {error}")
                 wait_s = min(2 * wait_s, MOST_WAIT_S)
@@ -89,7 +88,7 @@ class Follower:
         except codec.CodecError as error:
             self._fault(part, "BadCatalogEntry", f"event {self._event}: {error}")
             return None
-        self._clear(part)
+        self._app.status.clear(part)
         return GameRef(game=entry.game, event=entry.event, home_id=entry.home_id, away_id=entry.away_id)
 
     async def _poll(self, ref: GameRef) -> bool:
@@ -105,7 +104,7 @@ class Follower:
                 # Say at once that what readers hold is old; the key's own life ends it for good.
                 await self._publish(msgspec.structs.replace(self._last, degraded=True))
             return False
-        self._clear(part)
+        self._app.status.clear(part)
         now_ms = self._app.clock.wall_ms()
         if self._last is None or changed(self._last, state) or now_ms - self._sent_ms >= REPEAT_MS:
             await self._publish(state)
@@ -121,14 +120,9 @@ class Follower:
         self._app.count("states")
 
     def _fault(self, part: str, reason: str, message: str) -> None:
-        self._app.status.fault(part, reason, message)
-        if self._said.get(part) != reason:
-            self._said[part] = reason
+        if self._app.status.fault_is_new(part, reason):
             self._app.log.error("source-fault", reason=reason, message=message)
-
-    def _clear(self, part: str) -> None:
-        self._app.status.clear(part)
-        self._said.pop(part, None)
+        self._app.status.fault(part, reason, message)
 
 
 def changed(before: GameState, after: GameState) -> bool:
