@@ -24,7 +24,7 @@ _UNUSABLE = 2
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="touchline sim",
-        description="A local Kalshi that plays recorded NFL games. State is in memory: a restart is a new world with the same keys.",
+        description="A local Kalshi that plays recorded NFL games. A restart is a new world with the same keys.",
     )
     found.add_argument("--port", type=int, default=0, help="0 picks a free port")
     found.add_argument("--host", default="127.0.0.1")

@@ -1,6 +1,7 @@
 """The judge: an append-only file of what the exchange accepted from signed accounts.
 
-Each line is one JSON object, written and flushed before the answer leaves. ``wall_ms`` and ``mono_ns`` are the simulator's own clocks.
+Each line is one JSON object, written and flushed before the answer leaves. ``wall_ms`` and ``mono_ns`` are
+the simulator's own clocks.
 A restart goes on in the same file; ``n`` starts again with the ``world_started`` line.
 """
 

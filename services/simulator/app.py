@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from types import TracebackType
+from typing import Self
 
 from aiohttp import web
 
@@ -54,7 +55,7 @@ class Simulator:
             raise RuntimeError("the simulator is not running")
         return self._clock
 
-    async def __aenter__(self) -> "Simulator":
+    async def __aenter__(self) -> Self:
         """Bind the port; raises ``OSError``."""
         await self._runner.setup()
         try:

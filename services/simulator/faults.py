@@ -15,7 +15,10 @@ class Match(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
-    """``gap`` swallows frames of ``match.channel`` while their numbers count on; the others act on HTTP requests."""
+    """``gap`` swallows frames of ``match.channel`` while their numbers count on.
+
+    The others act on HTTP requests.
+    """
 
     action: Literal[
         "drop_reply_after_accept",

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-ACCOUNTS = 2
 _INDEX = "accounts.json"
 
 
@@ -31,7 +30,7 @@ def load_or_make(state_dir: Path) -> list[AccountKey]:
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
         index = state_dir / _INDEX
-        key_ids = _read_index(index) if index.exists() else [str(uuid4()) for _ in range(ACCOUNTS)]
+        key_ids = _read_index(index) if index.exists() else [str(uuid4()) for _ in range(2)]
         if not index.exists():
             _write(index, json.dumps({"key_ids": key_ids}).encode())
         return [_account(state_dir / f"account-{number}.pem", key_id) for number, key_id in enumerate(key_ids, 1)]
@@ -43,10 +42,8 @@ def load_or_make(state_dir: Path) -> list[AccountKey]:
 
 def _read_index(index: Path) -> list[str]:
     try:
-        key_ids = json.loads(index.read_text())["key_ids"]
-        if len(key_ids) != ACCOUNTS:
-            raise ValueError(f"{len(key_ids)} key ids instead of {ACCOUNTS}")
-        return [str(UUID(key_id)) for key_id in key_ids]
+        first, second = json.loads(index.read_text())["key_ids"]
+        return [str(UUID(first)), str(UUID(second))]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise KeyFileError(f"{index}: not a list of key ids ({error}); remove the file to start afresh") from error
 

@@ -27,7 +27,8 @@ def opening_need(market: Market, side: Side, price: int, count: int, precision: 
 def market_hold(account: Account, market: Market, precision: int, *, used_bid: int = 0, used_ask: int = 0) -> int:
     """Cash that the account's resting orders in one market hold.
 
-    Orders fill best price first, so the closing part goes to the best prices. ``used_*`` is closing capacity taken by an order that is
+    Orders fill best price first, so the closing part goes to the best prices. ``used_*`` is closing
+    capacity taken by an order that is
     about to trade.
     """
     resting = account.resting.get(market.ticker)
@@ -48,7 +49,7 @@ def market_hold(account: Account, market: Market, precision: int, *, used_bid: i
 
 
 def book_fill(position: Position, side: Side, price: int, count: int, now_ms: int) -> int:
-    """Change the position by one fill before fees and return its cash: negative when it costs, positive when it closes."""
+    """Change the position by one fill before fees; returns its cash, negative when it costs."""
     closing = min(count, closable(position.net, side))
     opening = count - closing
     cash = 0

@@ -1,10 +1,11 @@
 """The exchange's refusals."""
 
 
-class Refused(Exception):  # noqa: N818  - a refusal is a normal answer of an exchange, not an error of the program
+class Refused(Exception):  # noqa: N818  - a refusal is a normal answer, not an error of the program
     """An operation the exchange turned down.
 
-    ``status`` is the HTTP status, ``code``, ``message`` and ``details`` are the members of the nested error body.
+    ``status`` is the HTTP status, ``code``, ``message`` and ``details`` are the members of the nested error
+    body.
     """
 
     def __init__(self, code: str, *, status: int = 400, message: str = "", details: str = "") -> None:

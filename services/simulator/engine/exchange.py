@@ -35,7 +35,7 @@ from services.simulator.engine.model import (
     Trade,
 )
 
-_KEPT_TRADES = 100_000
+_KEPT_TRADES = 20_000
 
 
 class Exchange:
@@ -55,8 +55,6 @@ class Exchange:
         self.trades: deque[Trade] = deque(maxlen=_KEPT_TRADES)
         self.fees_collected = 0
         self._expiring: list[tuple[int, str, Order]] = []
-
-    # -- accounts and markets ---------------------------------------------------------------------------------------------------------
 
     def add_account(self, account_id: str, cash: int, *, internal: bool = False) -> Account:
         account = Account(account_id, self.new_id(), cash, internal, deposited=cash)
@@ -81,8 +79,6 @@ class Exchange:
             raise Refused("MARKET_INACTIVE", message="market inactive")
         return market
 
-    # -- create -----------------------------------------------------------------------------------------------------------------------
-
     def create(self, account: Account, new: NewOrder, now_ms: int) -> Placement:
         """Place an order; raises ``Refused``. A killed fill-or-kill consumes its client order id."""
         self.expire(now_ms)
@@ -94,7 +90,8 @@ class Exchange:
         if new.reduce_only:
             count = min(count, closable(account.position(market.ticker).net, new.side))
             dropped = new.count - count
-        self._afford(account, market, new.side, new.price, count)
+        if not new.reduce_only:
+            self.afford(account, market, new.side, new.price, count)
         available = market.book.crossing(new.side, new.price)
         if new.post_only and available:
             raise Refused("invalid_order", details="post only cross")
@@ -104,7 +101,8 @@ class Exchange:
             raise Refused("fill_or_kill_insufficient_resting_volume", status=409)
         order = Order(
             self.new_id(), account, market, new.client_order_id, new.side, new.price, new.count, new.count,
-            new.time_in_force, new.self_trade, new.post_only, new.reduce_only, new.cancel_on_pause, now_ms, now_ms,
+            new.time_in_force, new.self_trade, new.post_only, new.reduce_only, new.cancel_on_pause, now_ms,
+            now_ms,
             new.expires_ms, group,
         )  # fmt: skip
         account.orders[order.order_id] = order
@@ -113,12 +111,13 @@ class Exchange:
         self.emit(OrderChanged(order, "accepted", now_ms))
         placed = Placement(order)
         if count:
-            self._match(order, placed, now_ms, leave=dropped)
+            self.match(order, placed, now_ms, leave=dropped)
+            self._call_margin(account, now_ms)
         if order.status == "resting":
             if dropped or new.time_in_force != "good_till_canceled":
                 self.end(order, "ReduceOnlyCancel" if dropped and order.remaining == dropped else "", now_ms)
             else:
-                self._rest(order, now_ms)
+                self.rest(order, now_ms)
         return placed
 
     def _check(self, account: Account, market: Market, new: NewOrder, now_ms: int) -> OrderGroup | None:
@@ -144,7 +143,7 @@ class Exchange:
             raise Refused("invalid_order", details="order group triggered")
         return group
 
-    def _afford(self, account: Account, market: Market, side: Side, price: int, count: int) -> None:
+    def afford(self, account: Account, market: Market, side: Side, price: int, count: int) -> None:
         """Refuse what cash does not cover once every resting order holds its collateral."""
         closing = min(count, closable(account.position(market.ticker).net, side))
         need = opening_need(market, side, price, count - closing, self.precision, is_taker=True)
@@ -156,10 +155,11 @@ class Exchange:
         if (need or closing) and account.cash - held < need:
             raise Refused("insufficient_balance")
 
-    # -- matching ---------------------------------------------------------------------------------------------------------------------
+    def match(self, order: Order, placed: Placement, now_ms: int, leave: int = 0) -> None:
+        """Trade against the other side until the price, the count or a rule stops it.
 
-    def _match(self, order: Order, placed: Placement, now_ms: int, leave: int = 0) -> None:
-        """Trade against the other side until the price, the count or a rule stops it. ``leave`` contracts must not trade."""
+        ``leave`` contracts must not trade.
+        """
         half = order.market.book.opposite(order.side)
         while order.status == "resting" and order.remaining > leave:
             level = half.best()
@@ -204,7 +204,7 @@ class Exchange:
         for order in (maker, taker):
             if order.remaining == 0:
                 order.status = "executed"
-                self._forget(order)
+                self.forget(order)
         for order, fill in zip((maker, taker), fills, strict=True):
             order.reason = "Trade"
             self.emit(Filled(order, fill))
@@ -213,8 +213,7 @@ class Exchange:
             group = order.group
             if group is not None and not group.triggered and group_rules.record(group, count, now_ms):
                 self.trigger(group, now_ms)
-        if not maker.account.internal:
-            self._call_margin(maker.account, now_ms)
+        self._call_margin(maker.account, now_ms)
 
     def _settle_fill(self, order: Order, trade: Trade, *, is_taker: bool, now_ms: int) -> Fill:
         account, market = order.account, order.market
@@ -236,7 +235,8 @@ class Exchange:
             order.maker_cost += cost
             order.maker_fees += fee
         fill = Fill(
-            trade.trade_id, order.order_id, order.client_order_id, account.account_id, market.ticker, order.side,
+            trade.trade_id, order.order_id, order.client_order_id, account.account_id, market.ticker,
+            order.side,
             trade.price, trade.count, is_taker, fee, now_ms, position.net,
         )  # fmt: skip
         if not account.internal:
@@ -244,23 +244,27 @@ class Exchange:
         return fill
 
     def _call_margin(self, account: Account, now_ms: int) -> None:
-        """Fees rounded on many small fills can outgrow what was held: the newest resting orders go first."""
+        """Cancel the newest resting orders while they hold more than there is.
+
+        It happens when a reduce-only order closes what other resting orders were to close, or when the fees
+        of many small fills
+        round up to more than was held.
+        """
+        if account.internal:
+            return
         while account.cash - self.reserved(account) < 0:
             resting = [order for orders in account.resting.values() for order in orders.values()]
             if not resting:
                 return
             self.end(max(resting, key=lambda order: (order.created_ms, order.order_id)), "MarginCancel", now_ms)
 
-    # -- resting and ending -----------------------------------------------------------------------------------------------------------
-
-    def _rest(self, order: Order, now_ms: int) -> None:
+    def rest(self, order: Order, now_ms: int) -> None:
         order.market.book.side(order.side).add(order)
         add_resting(order)
-        if order.expires_ms is not None:
-            heappush(self._expiring, (order.expires_ms, order.order_id, order))
+        self.watch_expiry(order)
         self.emit(BookChange(order.market, order.side, order.price, order.remaining, order, now_ms))
 
-    def _unrest(self, order: Order, now_ms: int) -> None:
+    def unrest(self, order: Order, now_ms: int) -> None:
         resting = order.account.resting.get(order.market.ticker)
         if resting is not None and order.order_id in resting:
             order.market.book.side(order.side).remove(order)
@@ -269,16 +273,20 @@ class Exchange:
 
     def end(self, order: Order, reason: str, now_ms: int) -> int:
         """Cancel what remains; returns how much that was."""
-        self._unrest(order, now_ms)
+        self.unrest(order, now_ms)
         reduced, order.remaining = order.remaining, 0
         order.status, order.reason, order.updated_ms = "canceled", reason, now_ms
-        self._forget(order)
+        self.forget(order)
         self.emit(OrderChanged(order, "canceled", now_ms, reduced))
         return reduced
 
-    def _forget(self, order: Order) -> None:
+    def forget(self, order: Order) -> None:
         if order.account.internal:
             order.account.orders.pop(order.order_id, None)
+
+    def watch_expiry(self, order: Order) -> None:
+        if order.expires_ms is not None:
+            heappush(self._expiring, (order.expires_ms, order.order_id, order))
 
     def expire(self, now_ms: int) -> None:
         """Cancel orders whose time has come."""
@@ -300,122 +308,14 @@ class Exchange:
         order = self.resting(account, order_id, now_ms)
         return order, self.end(order, reason, now_ms)
 
-    def decrease(self, account: Account, order_id: str, remaining: int, now_ms: int) -> Order:
-        """Lower what remains, keeping the place in the queue; to zero it is a cancel."""
-        order = self.resting(account, order_id, now_ms)
-        if remaining >= order.remaining or remaining < 0:
-            raise Refused("invalid_order_size")
-        if remaining == 0:
-            self.end(order, "Decrease", now_ms)
-            return order
-        taken = self._shrink(order, remaining, now_ms)
-        order.reason = "Decrease"
-        self.emit(OrderChanged(order, "decreased", now_ms, taken))
-        return order
-
-    def _shrink(self, order: Order, remaining: int, now_ms: int) -> int:
-        taken = order.remaining - remaining
-        order.market.book.side(order.side).reduce(order, taken)
-        order.remaining = remaining
-        order.updated_ms = now_ms
-        order.account.stale.add(order.market.ticker)
-        self.emit(BookChange(order.market, order.side, order.price, -taken, order, now_ms))
-        return taken
-
-    def amend(
-        self, order: Order, price: int, count: int, now_ms: int, *, client_order_id: str = "", expires_ms: int | None
-    ) -> Placement:
-        """Change price, total count (filled + wanted), client id or expiry.
-
-        A new price or a larger size goes to the back of the queue and may trade; everything else keeps its place.
-        """
-        account, market = order.account, order.market
-        remaining = count - order.filled
-        if remaining <= 0:
-            raise Refused("invalid_order_size")
-        if not market.on_grid(price):
-            raise Refused("invalid_price")
-        if expires_ms is not None and expires_ms <= now_ms:
-            raise Refused("invalid_order", message="Expiration timestamp must be in the future")
-        if client_order_id and client_order_id != order.client_order_id and client_order_id in account.client_ids:
-            raise Refused("order_already_exists", status=409)
-        placed = Placement(order)
-        moves = price != order.price or remaining > order.remaining
-        if moves:
-            self._check_move(order, price, remaining)
-        if client_order_id:
-            account.client_ids.add(client_order_id)
-            order.client_order_id = client_order_id
-        if expires_ms != order.expires_ms:
-            order.expires_ms = expires_ms
-            if expires_ms is not None and not moves:
-                heappush(self._expiring, (expires_ms, order.order_id, order))
-        order.initial = count
-        order.reason, order.updated_ms = "Amend", now_ms
-        if moves:
-            self._unrest(order, now_ms)
-            order.price, order.remaining = price, remaining
-            self._match(order, placed, now_ms)
-            if order.status == "resting":
-                self._rest(order, now_ms)
-        elif remaining < order.remaining:
-            self._shrink(order, remaining, now_ms)
-        if order.status == "resting":
-            order.reason = "Amend"
-            self.emit(OrderChanged(order, "amended", now_ms))
-        return placed
-
-    def _check_move(self, order: Order, price: int, remaining: int) -> None:
-        account, market = order.account, order.market
-        if order.post_only and market.book.crossing(order.side, price):
-            raise Refused("invalid_order", details="post only cross")
-        resting = account.resting[market.ticker]
-        kept = resting.pop(order.order_id)
-        account.stale.add(market.ticker)
-        try:
-            self._afford(account, market, order.side, price, remaining)
-        finally:
-            resting[order.order_id] = kept
-            account.stale.add(market.ticker)
-
-    # -- order groups -----------------------------------------------------------------------------------------------------------------
-
-    def group(self, account: Account, group_id: str) -> OrderGroup:
-        found = account.groups.get(group_id)
-        if found is None:
-            raise not_found()
-        return found
-
-    def create_group(self, account: Account, limit: int, now_ms: int) -> OrderGroup:
-        group = OrderGroup(self.new_id(), account, limit)
-        account.groups[group.group_id] = group
-        self.emit(GroupChanged(group, "created", now_ms))
-        return group
-
     def trigger(self, group: OrderGroup, now_ms: int) -> None:
         """Cancel the group's orders and refuse new ones until it is reset."""
         group.triggered = True
-        self._empty(group, now_ms)
+        self.empty(group, now_ms)
         self.emit(GroupChanged(group, "triggered", now_ms))
 
-    def reset_group(self, group: OrderGroup, now_ms: int) -> None:
-        group.triggered = False
-        group_rules.clear(group)
-        self.emit(GroupChanged(group, "reset", now_ms))
-
-    def limit_group(self, group: OrderGroup, limit: int, now_ms: int) -> None:
-        """A limit below what was filled in the window triggers the group."""
-        group.limit = limit
-        self.emit(GroupChanged(group, "limit_updated", now_ms))
-        if not group.triggered and group_rules.recent(group, now_ms) > limit:
-            self.trigger(group, now_ms)
-
-    def delete_group(self, group: OrderGroup, now_ms: int) -> None:
-        self._empty(group, now_ms)
-        del group.account.groups[group.group_id]
-        self.emit(GroupChanged(group, "deleted", now_ms))
-
-    def _empty(self, group: OrderGroup, now_ms: int) -> None:
+    def empty(self, group: OrderGroup, now_ms: int) -> None:
+        """Cancel whatever of the group still rests."""
         for order in list(group.orders.values()):
             if order.status == "resting" and order.remaining:
                 self.end(order, "", now_ms)

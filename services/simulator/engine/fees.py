@@ -32,7 +32,8 @@ def trade_fee(plan: FeePlan, price: int, count: int, *, is_taker: bool) -> int:
     taker = M x 0.07 x C x P x (1 - P); maker = factor x taker.
     """
     percent = 100 if is_taker else _MAKER_PERCENT[plan.fee_type]
-    # 7/100 x multiplier/1000 x percent/100 x count/100 x price/10^4 x (10^4 - price)/10^4 dollars, in 10^-6 dollars
+    # 7/100 x multiplier/1000 x percent/100 x count/100 x price/10^4 x (10^4 - price)/10^4 dollars, in 10^-6
+    # dollars
     numerator = 7 * plan.multiplier_milli * percent * count * price * (10_000 - price)
     return -(-numerator // 100_000_000_000)
 
@@ -40,8 +41,10 @@ def trade_fee(plan: FeePlan, price: int, count: int, *, is_taker: bool) -> int:
 def charge(revenue: int, fee: int, carried: int, precision: int) -> tuple[int, int]:
     """Fee actually charged for one fill and the rounding carried on by its order.
 
-    ``revenue`` is the cash of the fill (negative when it is paid), ``fee`` its ``trade_fee``, ``carried`` the rounding that the order has
-    paid and not got back. The balance change is rounded down to ``precision``; rounding comes back in whole multiples of it, and no fee
+    ``revenue`` is the cash of the fill (negative when it is paid), ``fee`` its ``trade_fee``, ``carried``
+    the rounding that the order has
+    paid and not got back. The balance change is rounded down to ``precision``; rounding comes back in whole
+    multiples of it, and no fee
     falls below zero.
     """
     net = revenue - fee

@@ -52,17 +52,17 @@ def settle(exchange: Exchange, market: Market, now_ms: int) -> None:
         if not account.internal:
             account.settlements.append(
                 Settlement(
-                    market.ticker,
-                    market.event_ticker,
-                    market.result,
-                    value,
-                    position.yes_bought,
-                    position.yes_cost,
-                    position.no_bought,
-                    position.no_cost,
-                    payout,
-                    position.fees,
-                    now_ms,
-                )  # fmt: skip
+                    ticker=market.ticker,
+                    event_ticker=market.event_ticker,
+                    result=market.result,
+                    value=value,
+                    yes_bought=position.yes_bought,
+                    yes_cost=position.yes_cost,
+                    no_bought=position.no_bought,
+                    no_cost=position.no_cost,
+                    payout=payout,
+                    fees=position.fees,
+                    settled_ms=now_ms,
+                )
             )
     exchange.emit(MarketChanged(market, "settled", now_ms))

@@ -21,7 +21,8 @@ DOLLAR = 10_000
 class Position:
     """One account's net holding of one market. ``net`` is positive for YES, negative for NO.
 
-    ``cost`` is what the open net holding cost, in dollars of its own side. ``*_bought`` and ``*_cost`` are gross per side, as the
+    ``cost`` is what the open net holding cost, in dollars of its own side. ``*_bought`` and ``*_cost`` are
+    gross per side, as the
     exchange shows them on a settlement.
     """
 

@@ -78,14 +78,17 @@ class Call:
         return [part for part in self.query.get(name, "").split(",") if part]
 
     def page(self, items: Sequence[T], default: int, low: int, high: int) -> tuple[list[T], str]:
-        """The page a cursor asks for, and the next cursor (empty at the end). A cursor that does not decode starts at the beginning."""
+        """The page a cursor asks for, and the next cursor (empty at the end).
+
+        A cursor that does not decode starts at the beginning.
+        """
         limit = self.number("limit", default, low, high)
         start = _read_cursor(self.query.get("cursor", ""))
         stop = start + limit
         return list(items[start:stop]), _cursor(stop) if 0 < stop < len(items) else ""
 
     def newest(self, items: Sequence[T], default: int, low: int, high: int) -> tuple[list[T], str]:
-        """Newest first over a list that only grows: cursors count from its beginning, so that new entries shift no page."""
+        """Newest first over a growing list: cursors count from its beginning, so that new entries shift no page."""
         limit = self.number("limit", default, low, high)
         top = min(_read_cursor(self.query.get("cursor", "")) or len(items), len(items))
         bottom = max(0, top - limit)
@@ -112,9 +115,8 @@ def unmarshal_error(text: str, name: str) -> WireError:
         kinds = {"int": "number", "float": "number", "str": "string", "bool": "bool"}
         wanted = {"str": "string", "int": "int64"}.get(wrong[1].split(" | ")[0], wrong[1])
         field = f"{name}.{wrong[3]}" if wrong[3] else name
-        return flat(
-            f"json: cannot unmarshal {kinds.get(wrong[2], wrong[2])} into Go struct field {field} of type {wanted}"
-        )
+        given = kinds.get(wrong[2], wrong[2])
+        return flat(f"json: cannot unmarshal {given} into Go struct field {field} of type {wanted}")
     return flat(text)
 
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from services.simulator.engine import group_changes as changes
 from services.simulator.engine.errors import Refused
 from services.simulator.engine.groups import MAX_CONTRACTS
 from services.simulator.engine.model import OrderGroup
@@ -33,21 +34,20 @@ def _limit(call: Call, name: str) -> int:
     elif body.contracts_limit is not None:
         limit = body.contracts_limit * ONE_CONTRACT
     else:
-        raise flat(
-            f"Key: '{name}.ContractsLimit' Error:Field validation for 'ContractsLimit' failed on the 'required' tag"
-        )
+        field = "ContractsLimit"
+        raise flat(f"Key: '{name}.{field}' Error:Field validation for '{field}' failed on the 'required' tag")
     if not ONE_CONTRACT <= limit <= MAX_CONTRACTS * ONE_CONTRACT:
         raise flat(f"contracts_limit must be between 1 and {MAX_CONTRACTS}")
     return limit
 
 
 def _group(call: Call) -> OrderGroup:
-    return call.venue.exchange.group(call.account, call.path["group_id"])
+    return changes.find(call.account, call.path["group_id"])
 
 
 def _create(call: Call) -> Reply:
     limit = _limit(call, "CreateOrderGroupRequest")
-    group = call.venue.exchange.create_group(call.account, limit, call.now_ms)
+    group = changes.create(call.venue.exchange, call.account, limit, call.now_ms)
     return Reply({"order_group_id": group.group_id, "subaccount": 0, "exchange_index": 0}, 201)
 
 
@@ -71,18 +71,18 @@ def _trigger(call: Call) -> Reply:
 
 
 def _reset(call: Call) -> Reply:
-    call.venue.exchange.reset_group(_group(call), call.now_ms)
+    changes.reset(call.venue.exchange, _group(call), call.now_ms)
     return Reply({})
 
 
 def _change_limit(call: Call) -> Reply:
     group = _group(call)
-    call.venue.exchange.limit_group(group, _limit(call, "UpdateOrderGroupLimitRequest"), call.now_ms)
+    changes.limit(call.venue.exchange, group, _limit(call, "UpdateOrderGroupLimitRequest"), call.now_ms)
     return Reply({})
 
 
 def _delete(call: Call) -> Reply:
-    call.venue.exchange.delete_group(_group(call), call.now_ms)
+    changes.delete(call.venue.exchange, _group(call), call.now_ms)
     return Reply({})
 
 

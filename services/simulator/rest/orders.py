@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from services.simulator.engine.changes import amend, decrease
 from services.simulator.engine.errors import Refused
 from services.simulator.engine.model import NewOrder, SelfTrade, Side, TimeInForce
 from services.simulator.limits import CANCEL_COST, DEFAULT_COST
@@ -42,7 +43,7 @@ class AmendBody(msgspec.Struct):
     count: str
     client_order_id: str | None = None
     updated_client_order_id: str | None = None
-    expiration_time: int | None | msgspec.UnsetType = msgspec.UNSET
+    expiration_time: int | msgspec.UnsetType | None = msgspec.UNSET
     exchange_index: int | None = None
 
 
@@ -190,7 +191,8 @@ def _amend(call: Call) -> Reply:
     expires_ms = order.expires_ms
     if isinstance(body.expiration_time, int):
         expires_ms = body.expiration_time * 1000 or None
-    done = exchange.amend(
+    done = amend(
+        exchange,
         order,
         _price(body.price),
         _count(body.count, "count"),
@@ -212,7 +214,7 @@ def _decrease(call: Call) -> Reply:
         remaining = _count(body.reduce_to, "reduce_to")
     else:
         remaining = max(0, order.remaining - _count(body.reduce_by or "", "reduce_by"))
-    exchange.decrease(call.account, order.order_id, remaining, call.now_ms)
+    decrease(exchange, call.account, order.order_id, remaining, call.now_ms)
     return Reply(
         {
             "order_id": order.order_id,
@@ -236,14 +238,13 @@ def _batch_cost(each: int) -> Callable[[bytes], int]:
 
 _BASE = "/portfolio/events/orders"
 _KIND: Literal["write"] = "write"
+_CREATE_BATCH = _batch_cost(DEFAULT_COST)
+_CANCEL_BATCH = _batch_cost(CANCEL_COST)
 ROUTES = [
     Route("POST", _BASE, "CreateOrderV2", _create, auth=True, kind=_KIND),
-    Route("POST", f"{_BASE}/batched", "BatchCreateOrdersV2", _create_batch, auth=True, cost=_batch_cost(10), kind=_KIND),
-    Route(
-        "DELETE", f"{_BASE}/batched", "BatchCancelOrdersV2", _cancel_batch,
-        auth=True, cost=_batch_cost(CANCEL_COST), kind=_KIND,
-    ),
+    Route("POST", f"{_BASE}/batched", "BatchCreateV2", _create_batch, auth=True, cost=_CREATE_BATCH, kind=_KIND),
+    Route("DELETE", f"{_BASE}/batched", "BatchCancelV2", _cancel_batch, auth=True, cost=_CANCEL_BATCH, kind=_KIND),
     Route("DELETE", f"{_BASE}/{{order_id}}", "CancelOrderV2", _cancel, auth=True, cost=CANCEL_COST, kind=_KIND),
     Route("POST", f"{_BASE}/{{order_id}}/amend", "AmendOrderV2", _amend, auth=True, kind=_KIND),
     Route("POST", f"{_BASE}/{{order_id}}/decrease", "DecreaseOrderV2", _decrease, auth=True, kind=_KIND),
-]  # fmt: skip
+]

@@ -43,25 +43,24 @@ async def errors(request: web.Request, handler: _Edge) -> web.StreamResponse:
     try:
         return await handler(request)
     except WireError as error:
-        return json_response(error.body, error.status)
+        status, body = error.status, error.body
     except Refused as refused:
-        return json_response({"error": error_object(refused)}, refused.status)
+        status, body = refused.status, {"error": error_object(refused)}
     except web.HTTPRequestEntityTooLarge:
-        return json_response(flat(f"body larger than {MAX_BODY} bytes", "request_too_large", 413).body, 413)
+        status, body = 413, flat(f"body larger than {MAX_BODY} bytes", "request_too_large", 413).body
     except web.HTTPMethodNotAllowed:
-        return _unserved(request, 405, "method_not_allowed")
+        status, body = 405, _unserved(request, 405, "method_not_allowed")
     except web.HTTPNotFound:
-        return _unserved(request, 404, "not_found")
-    except web.HTTPException:
-        raise
-    except Exception:
+        status, body = 404, _unserved(request, 404, "not_found")
+    except Exception:  # noqa: BLE001  - the edge's last line: logged in full, answered as the exchange would
         _log.exception("%s %s failed", request.method, request.path)
-        return json_response({"error": error_object(Refused("internal_error", status=500))}, 500)
+        status, body = 500, {"error": error_object(Refused("internal_error", status=500))}
+    return json_response(body, status)
 
 
-def _unserved(request: web.Request, status: int, code: str) -> web.Response:
+def _unserved(request: web.Request, status: int, code: str) -> dict[str, Any]:
     details = f"{request.method} {request.path} is not served by this simulator"
-    return json_response(nested(status, code, details=details).body, status)
+    return nested(status, code, details=details).body
 
 
 def _edge(venue: Venue, route: Route) -> _Edge:

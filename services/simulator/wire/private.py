@@ -171,7 +171,10 @@ def group_limit(found: OrderGroup) -> str:
 
 
 def group(found: OrderGroup) -> Body:
-    """Group as the list shows it; auto-cancel counts as enabled while the group is armed, that is not triggered."""
+    """Group as the list shows it.
+
+    Auto-cancel counts as enabled while the group is armed, that is not triggered.
+    """
     return {
         "id": found.group_id,
         "contracts_limit_fp": group_limit(found),

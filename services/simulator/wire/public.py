@@ -116,7 +116,10 @@ def market(game: Game, found: Market) -> Body:
 
 
 def ladders(book: Book[Order], *, use_yes_price: bool = False) -> tuple[list[list[str]], list[list[str]]]:
-    """(yes, no), bids only, best last. NO bids are asks seen from the other side; ``use_yes_price`` keeps them on the YES scale."""
+    """(yes, no), bids only, best last.
+
+    NO bids are asks seen from the other side; ``use_yes_price`` keeps them on the YES scale.
+    """
     yes = [[format_price(price), format_count(total)] for price, total in book.bids.ladder()]
     no = [
         [format_price(price if use_yes_price else DOLLAR - price), format_count(total)]

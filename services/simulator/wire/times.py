@@ -12,7 +12,10 @@ def rfc3339(ms: int) -> str:
 
 
 def parse_rfc3339(text: str) -> int:
-    """Milliseconds of an RFC 3339 time; raises ``ValueError``. Offsets without a colon are accepted, as clients send them."""
+    """Milliseconds of an RFC 3339 time; raises ``ValueError``.
+
+    Offsets without a colon are accepted, as clients send them.
+    """
     parsed = datetime.fromisoformat(text)
     if parsed.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")

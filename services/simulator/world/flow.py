@@ -95,10 +95,14 @@ class Flow:
         home = self.game.team_of(market.ticker) == self.game.info.home
         return home_chance if home else 1.0 - home_chance
 
-    # -- market makers ----------------------------------------------------------------------------------------------------------------
+    # -- market makers -------------------------------------------------------------------------------------
+    # ---------------------------
 
     def _quote(self, maker: Maker, now_ms: int) -> None:
-        """Move quotes to where they should be, touching only what differs; take them all down when the game is known to be over."""
+        """Move quotes to where they should be, touching only what differs.
+
+        Take them all down when the game is known to be over.
+        """
         if maker.market.status != "active":
             return
         settings, rng = self.settings, self.rng
@@ -138,7 +142,8 @@ class Flow:
         if placed.order.status == "resting":
             maker.quotes[(side, price)] = placed.order
 
-    # -- takers -----------------------------------------------------------------------------------------------------------------------
+    # -- takers --------------------------------------------------------------------------------------------
+    # ---------------------------
 
     def _noise(self, market: Market, now_ms: int) -> None:
         if market.status != "active" or self.over:

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,7 +14,10 @@ _GAMES = "nfl_2025_week1_games.csv"
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """One recorded row. Times are UTC seconds or None where the record has none; ``home_chance`` is the chance before the play."""
+    """One recorded row.
+
+    Times are UTC seconds or None where the record has none; ``home_chance`` is the chance before the play.
+    """
 
     started: float | None
     ended: float | None
@@ -55,10 +59,9 @@ class BadGameError(ValueError):
 
 def _rows(name: str) -> Iterator[tuple[int, dict[str, str]]]:
     path = files("services.simulator") / "games" / name
-    with path.open("rb") as raw:
-        text = gzip.open(raw, "rt", encoding="utf-8", newline="") if name.endswith(".gz") else None
-        lines = text if text is not None else raw.read().decode().splitlines()
-        yield from enumerate(csv.DictReader(lines), start=2)
+    content = path.read_bytes()
+    text = (gzip.decompress(content) if name.endswith(".gz") else content).decode()
+    yield from enumerate(csv.DictReader(io.StringIO(text, newline="")), start=2)
 
 
 def list_games() -> list[GameInfo]:
@@ -79,7 +82,10 @@ def list_games() -> list[GameInfo]:
 
 
 def find_games(wanted: str) -> list[GameInfo]:
-    """Games named by event ticker or game id, comma-separated, or ``all``; raises ``LookupError`` naming the unknown one."""
+    """Games named by event ticker or game id, comma-separated, or ``all``.
+
+    Raises ``LookupError`` naming the unknown one.
+    """
     games = list_games()
     if wanted == "all":
         return games

@@ -1,9 +1,11 @@
 """A recorded game as a list of moments in compressed time.
 
-The game is compressed, never the clock: a moment's offset is (recorded time - recorded kickoff) / speed, in wall milliseconds.
+The game is compressed, never the clock: a moment's offset is (recorded time - recorded kickoff) / speed, in
+wall milliseconds.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
 
@@ -49,7 +51,7 @@ def team_id(code: str) -> str:
 
 
 def build(game: GameInfo, plays: list[Play], speed: float) -> list[Moment]:
-    """Moments in order of time: the state before each snap and, when a play has ended, its score and the next situation."""
+    """Moments in order of time: before each snap its situation, after each play its score and what comes next."""
     starts, ends = _times(plays)
     origin = next(start for start, play in zip(starts, plays, strict=True) if play.started is not None)
 
@@ -94,7 +96,10 @@ def opening_chance(plays: list[Play]) -> float:
 
 
 def _times(plays: list[Play]) -> tuple[list[float], list[float]]:
-    """Start and end of every play in recorded seconds, never going backwards; missing ones are interpolated."""
+    """Start and end of every play in recorded seconds, never going backwards.
+
+    Missing ones are interpolated.
+    """
     known: list[tuple[int, float]] = []
     for index, play in enumerate(plays):
         if play.started is not None and (not known or play.started >= known[-1][1]):
@@ -102,7 +107,7 @@ def _times(plays: list[Play]) -> tuple[list[float], list[float]]:
     if not known:
         raise ValueError("a game without a single recorded time")
     starts = [known[0][1]] * len(plays)
-    for (left, at), (right, until) in zip(known, known[1:], strict=False):
+    for (left, at), (right, until) in pairwise(known):
         for index in range(left, right + 1):
             starts[index] = at + (until - at) * (index - left) / (right - left)
     last, at = known[-1]

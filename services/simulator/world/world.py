@@ -113,7 +113,10 @@ class World:
 
 
 class _Ids:
-    """UUID-shaped ids: a stamp of seed and start, then a counter. A new world never repeats an old world's id."""
+    """UUID-shaped ids: a stamp of seed and start, then a counter.
+
+    A new world never repeats an old world's id.
+    """
 
     def __init__(self, seed: int, start_ms: int) -> None:
         stamp = hashlib.sha256(f"{seed}:{start_ms}".encode()).hexdigest()

@@ -71,27 +71,27 @@ class Commands:
         """Do one command; whatever is wrong with it becomes an error frame."""
         command_id = 0
         try:
-            try:
-                command = msgspec.json.decode(text, type=Command)
-            except msgspec.DecodeError as error:
-                raise CommandError(1) from error
+            command = _decode(text)
             command_id = command.id
             self._venue.advance()
-            match command.cmd:
-                case "subscribe":
-                    self._subscribe(command_id, _params(command))
-                case "unsubscribe":
-                    self._unsubscribe(command_id, _params(command))
-                case "update_subscription":
-                    self._update(command_id, _params(command))
-                case "list_subscriptions":
-                    self._list(command_id)
-                case _:
-                    raise CommandError(5)
+            self._do(command)
         except CommandError as error:
             head = {"id": command_id} if command_id else {}
             msg = {"code": error.code, "msg": str(error), **error.members}
             self._connection.put({**head, "type": "error", "msg": msg})
+
+    def _do(self, command: Command) -> None:
+        match command.cmd:
+            case "subscribe":
+                self._subscribe(command.id, _params(command))
+            case "unsubscribe":
+                self._unsubscribe(command.id, _params(command))
+            case "update_subscription":
+                self._update(command.id, _params(command))
+            case "list_subscriptions":
+                self._list(command.id)
+            case _:
+                raise CommandError(5)
 
     def _subscribe(self, command_id: int, params: Params) -> None:
         if not params.channels:
@@ -212,6 +212,13 @@ class Commands:
         if unknown:
             raise CommandError(16, market_tickers=unknown)
         return [known[name] for name in dict.fromkeys(tickers)]
+
+
+def _decode(text: str | bytes) -> Command:
+    try:
+        return msgspec.json.decode(text, type=Command)
+    except msgspec.DecodeError as error:
+        raise CommandError(1) from error
 
 
 def _params(command: Command) -> Params:

@@ -33,7 +33,10 @@ class Subscription:
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """Frames leave in the order in which they were put here. ``clock`` gives wall milliseconds for ``sending_ts_ms``."""
+    """Frames leave in the order in which they were put here.
+
+    ``clock`` gives wall milliseconds for ``sending_ts_ms``.
+    """
 
     account: Account
     faults: Faults

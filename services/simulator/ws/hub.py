@@ -42,6 +42,8 @@ class Hub:
                     msg = frames.position(account.user_id, market.ticker, position)
                     connection.push(found, "market_position", _encode(msg))
             case OrderChanged(order):
+                if order.status == "resting" and order.time_in_force != "good_till_canceled":
+                    return  # an immediate order is only ever shown executed or cancelled
                 for connection, found in self._mine(order.account, "user_orders", order.market.ticker):
                     connection.push(found, "user_order", _encode(frames.user_order(order)))
             case GroupChanged(group):
