@@ -50,11 +50,11 @@ async def main(app: App[ExecutorConfig]) -> None:
         resolver = Resolver(rec, venue, app.clock, cfg.strategy)
         drain = Drain(app, rec, venue, session, resolver)
         sender = Sender(app, rec, venue, session, resolve)
-        stream = ExchangeStream(cfg.exchange.ws_url, keys, clock)
+        stream = ExchangeStream(cfg.exchange.ws_url, keys, clock, app.clock.new_id)
         feed = PrivateFeed(app, rec, stream, resolve)
         exits = Exits(app, rec, sender, session, MarketDataTopics(cfg.namespace, cfg.feed))
         intents = Intents(app, rec, sender, session.token)
-        async with asyncio.TaskGroup() as tasks:
+        async with stream, asyncio.TaskGroup() as tasks:
             around = [
                 tasks.create_task(signer.run(), name="presign"),
                 tasks.create_task(feed.run(), name="private"),

@@ -23,7 +23,9 @@ REQUEST_OVER_S = 6.5
 class Drain:
     """One strategy's way to nothing resting and nothing in flight."""
 
-    def __init__(self, app: App[ExecutorConfig], rec: Record, venue: Venue, session: Session, resolver: Resolver) -> None:
+    def __init__(
+        self, app: App[ExecutorConfig], rec: Record, venue: Venue, session: Session, resolver: Resolver
+    ) -> None:
         self._app, self._rec, self._venue = app, rec, venue
         self._session, self._resolver = session, resolver
 
@@ -47,7 +49,7 @@ class Drain:
     async def _in_flight_over(self) -> None:
         try:
             async with asyncio.timeout(REQUEST_OVER_S):
-                while self._session.in_flight:
+                while self._session.in_flight:  # noqa: ASYNC110  - a set that several tasks empty; once per drain
                     await asyncio.sleep(0.02)
         except TimeoutError:
             self._app.log.error("in-flight-not-over", intents=sorted(self._session.in_flight))
@@ -55,7 +57,9 @@ class Drain:
     async def _cancel_resting(self) -> int:
         """Cancel every resting order whose client id carries this strategy's tag; how many there were."""
         tag = strategy_tag(self._app.config.strategy_uid)
-        resting = [order for order in await self._venue.orders(status="resting") if order.client_order_id.startswith(tag)]
+        resting = [
+            order for order in await self._venue.orders(status="resting") if order.client_order_id.startswith(tag)
+        ]
         if resting:
             answers = await self._venue.batch_cancel([OrderRef(order.order_id, order.ticker) for order in resting])
             refused = [answer for answer in answers if answer.error is not None]

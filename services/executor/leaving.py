@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import msgspec
 
@@ -72,10 +73,8 @@ class Exits:
         """Until cancelled."""
         while True:
             self._app.beats.beat("exits", within_ms=30_000)
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), 1.0)
-            except TimeoutError:
-                pass
             self._moved.clear()
             if self._session.trading:
                 try:

@@ -45,7 +45,17 @@ async def open_orders(rec: Record, strategy: str) -> list[OpenOrder]:
     ids = [member.decode() for member in await result(rec.store.client.smembers(rec.topics.open_orders()))]
     if not ids:
         return []
-    fields = ["state", "strategy", "client_order_id", "order_id", "market", "count", "filled", "remaining", "claimed_ms"]
+    fields = [
+        "state",
+        "strategy",
+        "client_order_id",
+        "order_id",
+        "market",
+        "count",
+        "filled",
+        "remaining",
+        "claimed_ms",
+    ]
     pipe = rec.store.pipeline(transaction=False)
     for intent_id in ids:
         pipe.hmget(rec.topics.order(intent_id), fields)
@@ -57,9 +67,16 @@ async def open_orders(rec: Record, strategy: str) -> list[OpenOrder]:
         if text[1] == strategy and text[0] in OPEN:
             found.append(
                 OpenOrder(
-                    intent_id=intent_id, state=text[0], client_order_id=text[2], order_id=text[3], market=text[4],
-                    count=int(text[5]), filled=int(text[6]), remaining=int(text[7]), claimed_ms=int(text[8]),
-                )  # fmt: skip
+                    intent_id=intent_id,
+                    state=text[0],
+                    client_order_id=text[2],
+                    order_id=text[3],
+                    market=text[4],
+                    count=int(text[5]),
+                    filled=int(text[6]),
+                    remaining=int(text[7]),
+                    claimed_ms=int(text[8]),
+                )
             )
     return found
 
@@ -105,7 +122,9 @@ class Resolver:
             order.state, order.order_id, order.filled, order.remaining,
         ):  # fmt: skip
             return
-        await self._write(order, state, found.order_id, found.fill_count, found.remaining_count, "found at the exchange")
+        await self._write(
+            order, state, found.order_id, found.fill_count, found.remaining_count, "found at the exchange"
+        )
 
     async def _not_sent(self, order: OpenOrder, asked_ms: int) -> bool:
         if self._clock.wall_ms() - order.claimed_ms < SEND_WINDOW_MS:
@@ -117,7 +136,9 @@ class Resolver:
         await self._write(order, "abandoned", "", 0, 0, "not sent: twice not in the exchange's list")
         return True
 
-    async def _write(self, order: OpenOrder, state: OrderState, order_id: str, filled: int, remaining: int, why: str) -> None:
+    async def _write(
+        self, order: OpenOrder, state: OrderState, order_id: str, filled: int, remaining: int, why: str
+    ) -> None:
         await self._rec.outcome(
             order.intent_id, state, order_id=order_id, filled=filled, remaining=remaining, reason=why,
             now_ms=self._clock.wall_ms(), come_from=OPEN,

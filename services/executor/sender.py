@@ -7,14 +7,16 @@ import asyncio
 import msgspec
 
 from services.exchange.errors import OutcomeUnknown, PermanentError, TemporaryError
+from services.exchange.models import CreateOrder
 from services.executor import wire
 from services.executor.port import Venue
 from services.executor.session import Session
 from services.runtime.app import App
-from services.runtime.record import Dropped, Record
+from services.runtime.record import Claimed, Record
 from trading_logic.contracts.config import ExecutorConfig
 from trading_logic.contracts.messages import Intent, OrderState
 from trading_logic.orders import client_order_id
+from trading_logic.refusal import Refusal
 from trading_logic.risk.drawdown import trading_day
 
 FRESH: tuple[OrderState, ...] = ("claimed", "unknown")
@@ -23,12 +25,14 @@ FRESH: tuple[OrderState, ...] = ("claimed", "unknown")
 class Sender:
     """Carries intents. `resolve` is woken when an outcome is unknown."""
 
-    def __init__(self, app: App[ExecutorConfig], rec: Record, venue: Venue, session: Session, resolve: asyncio.Event) -> None:
+    def __init__(
+        self, app: App[ExecutorConfig], rec: Record, venue: Venue, session: Session, resolve: asyncio.Event
+    ) -> None:
         self._app, self._rec, self._venue, self._session, self._resolve = app, rec, venue, session, resolve
         self._latency = app.histogram("tick_to_order", "from the receipt of the tick to the order's first byte")
         self._gate_time = app.histogram("gate", "one claim")
 
-    async def carry(self, intent: Intent) -> Dropped | OrderState:
+    async def carry(self, intent: Intent) -> Refusal | OrderState:
         """Take one intent to its outcome as far as it can be known now.
 
         Safe to call again for the same intent: the gate knows it (`duplicate`). Raises STORE_ERRORS when the record
@@ -43,7 +47,7 @@ class Sender:
             answer = await self._rec.claim(
                 intent, msgspec.json.encode(intent), cid, fence, app.config.limits, day, app.clock.wall_ms()
             )
-        if isinstance(answer, Dropped):
+        if not isinstance(answer, Claimed):
             app.count(f"dropped:{answer.rule}")
             app.log.info("dropped", intent=intent.id, market=intent.market, kind=intent.kind, rule=answer.rule,
                          value=answer.value, limit=answer.limit)  # fmt: skip
@@ -52,27 +56,31 @@ class Sender:
         try:
             session.lease_until_ms = asked + answer.lease_ms
             order = wire.order_of(intent, cid, fence.group, app.clock.wall_ms())
-            fault = wire.last_look(order, intent, app.config.limits, app.config.entry, fence.group) or self._fence_fault()
+            fault = (
+                wire.last_look(order, intent, app.config.limits, app.config.entry, fence.group) or self._fence_fault()
+            )
             if fault is not None:
                 reason = f"{fault.rule}: {fault.value}, limit {fault.limit}"
-                app.log.error("stopped-before-socket", intent=intent.id, rule=fault.rule, value=fault.value, limit=fault.limit)
+                app.log.error(
+                    "stopped-before-socket", intent=intent.id, rule=fault.rule, value=fault.value, limit=fault.limit
+                )
                 return await self._settle(intent, "refused", order_id="", filled=0, remaining=0, reason=reason)
             return await self._send(intent, order)
         finally:
             session.in_flight.discard(intent.id)
 
-    def _fence_fault(self) -> wire.Fault | None:
+    def _fence_fault(self) -> Refusal | None:
         """The deadlines that count in this process, from before each lease was asked for: the last check of all."""
         session, now = self._session, self._app.clock.mono_ms()
         if not session.trading:
-            return wire.Fault("trading", "stopped", "trading")
+            return Refusal("trading", "stopped", "trading")
         if now >= session.lease_until_ms:
-            return wire.Fault("tradingLease", str(session.lease_until_ms - now), "> 0")
+            return Refusal("tradingLease", str(session.lease_until_ms - now), "> 0")
         if now >= session.writer_until_ms:
-            return wire.Fault("writerLease", str(session.writer_until_ms - now), "> 0")
+            return Refusal("writerLease", str(session.writer_until_ms - now), "> 0")
         return None
 
-    async def _send(self, intent: Intent, order: wire.models.CreateOrder) -> OrderState:
+    async def _send(self, intent: Intent, order: CreateOrder) -> OrderState:
         app = self._app
         self._latency.observe(max(0, app.clock.wall_ms() - intent.received_ms) / 1000)
         try:
@@ -88,7 +96,9 @@ class Sender:
             return await self._settle(intent, "refused", order_id="", filled=0, remaining=0, reason=str(error))
         except TemporaryError as error:
             app.log.warning("not-sent", intent=intent.id, market=intent.market, error=str(error))
-            return await self._settle(intent, "refused", order_id="", filled=0, remaining=0, reason=f"not sent: {error}")
+            return await self._settle(
+                intent, "refused", order_id="", filled=0, remaining=0, reason=f"not sent: {error}"
+            )
         state = wire.state_of(intent.count, ack.fill_count, ack.remaining_count)
         app.count("orders")
         app.log.info("accepted", intent=intent.id, order=ack.order_id, market=intent.market, kind=intent.kind,

@@ -115,7 +115,9 @@ class Term:
             return
         session.trading = True
         self._app.status.clear("halt")
-        self._app.log.info("trading", strategy=cfg.strategy, epoch=session.epoch, term=session.term, group=session.group)
+        self._app.log.info(
+            "trading", strategy=cfg.strategy, epoch=session.epoch, term=session.term, group=session.group
+        )
         while not self._over:
             self._app.beats.beat("session", within_ms=30_000)
             if await look(self._rec) != seen:
@@ -123,4 +125,3 @@ class Term:
             if await self._app.sleep(WATCH_S):
                 break
         session.trading = False
-

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from services.exchange import models
 from trading_logic.contracts.config import Entry, Limits
 from trading_logic.contracts.messages import Intent, OrderState
+from trading_logic.refusal import Refusal
 
-MAX_RULE_LENGTH = 64
 ROLLING_WINDOW_S = 15
 MAX_GROUP_CONTRACTS = 1_000_000
 
@@ -38,16 +36,7 @@ def order_of(intent: Intent, client_order_id: str, group: str, now_ms: int) -> m
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why an order must not leave; the same shape as every refusal."""
-
-    rule: str
-    value: str
-    limit: str
-
-
-def last_look(order: models.CreateOrder, intent: Intent, limits: Limits, entry: Entry, group: str) -> Fault | None:
+def last_look(order: models.CreateOrder, intent: Intent, limits: Limits, entry: Entry, group: str) -> Refusal | None:
     """Check what is about to leave against the policy itself, not against what the decision meant.
 
     The gate has said yes; this guards against a mistake between the gate and the socket (and is what a
@@ -55,22 +44,24 @@ def last_look(order: models.CreateOrder, intent: Intent, limits: Limits, entry: 
     """
     paid = order.price if order.side == "bid" else 10_000 - order.price
     if not 0 < order.price < 10_000:
-        return Fault("price", str(order.price), "1 to 9999")
+        return Refusal("price", str(order.price), "1 to 9999")
     if order.count <= 0:
-        return Fault("count", str(order.count), "> 0")
+        return Refusal("count", str(order.count), "> 0")
     if order.order_group_id != group or not group:
-        return Fault("orderGroup", str(order.order_group_id), group or "none")
+        return Refusal("orderGroup", str(order.order_group_id), group or "none")
     if intent.kind == "exit":
-        return None if order.reduce_only else Fault("reduceOnly", "false", "true")
+        return None if order.reduce_only else Refusal("reduceOnly", "false", "true")
     if not entry.min_price <= paid <= entry.max_price:
-        return Fault("maxPrice" if paid > entry.max_price else "minPrice", str(paid), f"{entry.min_price} to {entry.max_price}")
+        return Refusal(
+            "maxPrice" if paid > entry.max_price else "minPrice", str(paid), f"{entry.min_price} to {entry.max_price}"
+        )
     cost = paid * order.count
     if cost > intent.cost:
-        return Fault("cost", str(cost), str(intent.cost))
+        return Refusal("cost", str(cost), str(intent.cost))
     if cost > limits.max_position_cash:
-        return Fault("maxPositionDollars", str(cost), str(limits.max_position_cash))
+        return Refusal("maxPositionDollars", str(cost), str(limits.max_position_cash))
     if order.time_in_force == "good_till_canceled" and order.expiration_ms is None:
-        return Fault("expiration", "none", "set on every resting order")
+        return Refusal("expiration", "none", "set on every resting order")
     return None
 
 

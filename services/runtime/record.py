@@ -11,6 +11,7 @@ from trading_logic.contracts import record, scripts
 from trading_logic.contracts.config import Limits
 from trading_logic.contracts.messages import Intent, OrderState
 from trading_logic.contracts.topics import RecordTopics
+from trading_logic.refusal import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +29,6 @@ class Claimed:
     """The gate said yes; the trading lease lives `lease_ms` more, counted from before the question."""
 
     lease_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """The gate said no."""
-
-    rule: str
-    value: str
-    limit: str
 
 
 class Record:
@@ -106,7 +98,7 @@ class Record:
 
     async def claim(
         self, intent: Intent, body: bytes, client_order_id: str, fence: Fence, limits: Limits, day: str, now_ms: int
-    ) -> Claimed | Dropped:
+    ) -> Claimed | Refusal:
         """Ask the gate. On yes the order stands as `claimed` with its reservation and exit plan."""
         t = self.topics
         plan = ""
@@ -142,7 +134,7 @@ class Record:
         )
         if reply[0] == b"ok":
             return Claimed(lease_ms=int(reply[1]))
-        return Dropped(rule=reply[1].decode(), value=reply[2].decode(), limit=reply[3].decode())
+        return Refusal(rule=reply[1].decode(), value=reply[2].decode(), limit=reply[3].decode())
 
     async def outcome(
         self,
