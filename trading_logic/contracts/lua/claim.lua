@@ -30,6 +30,8 @@ local function drop(rule, value, limit)
   return {'no', rule, value, limit}
 end
 
+-- First of all, and without a trace: a claimed intent that is delivered again must not touch its own order.
+if redis.call('EXISTS', KEYS[7]) == 1 then return {'no', 'duplicate', ARGV[1], 'once'} end
 local causes = redis.call('HKEYS', KEYS[1])
 if #causes > 0 then
   table.sort(causes)
@@ -48,7 +50,6 @@ if int(lease.epoch) ~= epoch then return drop('tradingLease', '0', '> 0') end
 local risk = redis.call('HMGET', KEYS[6], 'reconciled', 'equity', 'exposure', 'marks')
 if risk[1] ~= '1' then return drop('reconciled', 'no', 'yes') end
 if entry and risk[4] ~= '' then return drop('marks', risk[4] or 'none', 'fresh') end
-if redis.call('EXISTS', KEYS[7]) == 1 then return drop('duplicate', ARGV[1], 'once') end
 local age = now - tonumber(ARGV[6])
 if age > 1000 or age < -1000 then return drop('intentAge', int(age), '1000') end
 
