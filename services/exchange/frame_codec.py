@@ -329,15 +329,14 @@ class _Envelope(msgspec.Struct):
     seq: int | None = None
 
 
-_decode = msgspec.json.Decoder(_WireFrame, dec_hook=decode_field).decode
+_decoder: msgspec.json.Decoder[_WireFrame] = msgspec.json.Decoder(_WireFrame, dec_hook=decode_field)
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 
 
 def decode_frame(raw: bytes, session: str, received_ms: int) -> Frame:
     """One text frame of the venue. Never raises: what does not parse is a BadFrame."""
     try:
-        wire = _decode(raw)
-        return wire.frame(session, received_ms)
+        return _decoder.decode(raw).frame(session, received_ms)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         field, problem = explain(error)
         try:

@@ -187,8 +187,8 @@ class Subscriptions:
             # Asked already: the answer is under way, and if it is not, `tick` subscribes again.
             if not channel.asked:
                 self._ask_snapshots(channel, now)
-        after_repeat = got if verdict is SEQ_OK else got + 1
-        expected = verdict.expected if isinstance(verdict, SequenceGap) else after_repeat
+        expected_unless_gap = got if verdict is SEQ_OK else got + 1
+        expected = verdict.expected if isinstance(verdict, SequenceGap) else expected_unless_gap
         return _gap_frame(channel, frame, expected, got)
 
     def _whole(self, channel: _Channel, market: str) -> None:
