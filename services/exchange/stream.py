@@ -101,6 +101,11 @@ class ExchangeStream:
         """Whether a connection is up now."""
         return self._connection is not None
 
+    @property
+    def silent_s(self) -> float | None:
+        """Seconds since anything of the venue came in (frames, pings, pongs); None without a connection."""
+        return None if self._connection is None else self._silent_for(self._connection)
+
     async def subscribe(self, channels: Sequence[str], markets: Sequence[str] | None = None) -> None:
         """Want these channels, for these markets; remembered over reconnects. Before or after the start.
 

@@ -1,0 +1,238 @@
+"""Ingest's loops: frames to the bus, a heartbeat while the connection lives, and the catalog's markets."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from services.exchange.clock import SystemClock
+from services.exchange.errors import KeyFileError
+from services.exchange.keys import KeySource
+from services.exchange.stream import ExchangeStream
+from services.ingest.desk import BOOKS, TRADES, Desk
+from services.runtime.app import App
+from services.runtime.store import STORE_ERRORS, result
+from trading_logic.contracts import codec, config, topics
+from trading_logic.contracts.messages import BookState, CatalogEntry, MarketData, TopOfBook, TradePrint
+
+HEARTBEAT_S = 1.0
+BOOK_EVERY_MS = 200
+"""Book snapshots are for readers that start: often enough to keep their catch-up short, seldom enough to be cheap."""
+
+MOST_PER_ENTRY = 4_096
+MOST_KINDS = 100
+"""Different problems of frames that are logged; the counter goes on."""
+
+SILENCE_S = 3.0
+
+
+async def main(app: App[config.Ingest]) -> None:
+    """Follow one event until told to stop."""
+    cfg = app.config
+    app.subject = cfg.event
+    entry = await _catalog(app)
+    keys = await _keys(app) if entry else None
+    if entry is None or keys is None:
+        return
+    desk = Desk(market.market for market in entry.markets)
+    async with ExchangeStream(
+        cfg.exchange.ws_url, keys, SystemClock(), app.clock.new_id, silence_s=SILENCE_S
+    ) as stream:
+        await stream.subscribe([BOOKS, TRADES], list(desk.feed.markets))
+        ingest = Ingest(app, desk, stream)
+        await ingest.begin()
+        frames = asyncio.create_task(ingest.frames(), name="frames")
+        beat = asyncio.create_task(ingest.heartbeat(), name="heartbeat")
+        stopped = asyncio.create_task(app.stop.wait(), name="stop")
+        try:
+            done, _ = await asyncio.wait({frames, beat, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopped}:
+                task.result()  # a loop that ended by itself ends the process, with its own error
+        finally:
+            for task in (frames, beat, stopped):
+                task.cancel()
+            await asyncio.gather(frames, beat, stopped, return_exceptions=True)
+
+
+async def _catalog(app: App[config.Ingest]) -> CatalogEntry | None:
+    """Wait for the event's catalog entry; None when told to stop before."""
+    reader = codec.Reader(CatalogEntry)
+    key = topics.MarketDataTopics(app.config.namespace, app.config.feed).catalog(app.config.event)
+    while not app.stop.is_set():
+        app.beats.beat("catalog")
+        try:
+            body = await result(app.bus.client.get(key))
+            if body is not None:
+                entry = reader.one(body)
+                app.status.clear("catalog")
+                app.beats.done("catalog")
+                return entry
+            app.status.fault("catalog", "WaitingForCatalog", f"no catalog entry for event {app.config.event} yet")
+        except STORE_ERRORS as error:
+            app.status.fault("catalog", "BusUnavailable", f"{app.bus.url}: {error}")
+        except codec.CodecError as error:
+            app.status.fault("catalog", "BadCatalogEntry", f"event {app.config.event}: {error}")
+        await app.sleep(0.2)
+    return None
+
+
+async def _keys(app: App[config.Ingest]) -> KeySource | None:
+    """The key that signs the WebSocket upgrade; waits for a usable one, because a Secret may be mended in place."""
+    files = app.config.exchange
+    while not app.stop.is_set():
+        app.beats.beat("key")
+        try:
+            keys = KeySource(Path(files.key_id_file), Path(files.private_key_file), require_private=False)
+        except KeyFileError as error:
+            if app.status.fault_is_new("key", "BadKey"):
+                app.log.error("bad-key", message=str(error))
+            app.status.fault("key", "BadKey", str(error))
+            await app.sleep(2.0)
+            continue
+        app.status.clear("key")
+        app.beats.done("key")
+        return keys
+    return None
+
+
+class Ingest:
+    """One event's desk, bound to its stream and the bus."""
+
+    def __init__(self, app: App[config.Ingest], desk: Desk, stream: ExchangeStream) -> None:
+        self._app, self._desk, self._stream = app, desk, stream
+        self._topics = topics.MarketDataTopics(app.config.namespace, app.config.feed)
+        self._last_id = ""
+        self._hole = False  # the bus may have missed something: say everything again
+        self._books_ms = 0
+        self._heard_ms = 0
+        self._writing = asyncio.Lock()  # a book may only be published with the id of the entry that made it
+        self._kinds: set[str] = set()
+        self._reader = codec.Reader(CatalogEntry)
+        self._latency = app.histogram("publish", "from a batch's oldest frame to its write on the bus")
+
+    async def begin(self) -> None:
+        """Say that whatever an earlier life published is not to be trusted until its next snapshot."""
+        started = self._desk.block("", "ingest started; waiting for the first snapshot", self._app.clock.wall_ms())
+        self._desk.feed.apply(started)
+        async with self._writing:
+            await self._write([started], [])
+
+    async def frames(self) -> None:
+        """Carry every batch of frames to the bus."""
+        async for batch in self._stream.batches():
+            self._app.beats.beat("frames", within_ms=60_000)
+            async with self._writing:
+                # Before the frames are applied the books are exactly those of the last entry.
+                states = self._due_states()
+                messages = self._desk.take(batch)
+                self._tell()
+                await self._write(messages, states)
+            if messages:
+                self._latency.observe((self._app.clock.wall_ms() - messages[0].received_ms) / 1000)
+
+    async def heartbeat(self) -> None:
+        """Once a second: tops again while the connection lives, books in full, new markets of the catalog."""
+        while not await self._app.sleep(HEARTBEAT_S):
+            self._app.beats.beat("heartbeat", within_ms=30_000)
+            self._app.beats.beat("frames", within_ms=60_000)  # a quiet exchange is no stuck loop
+            async with self._writing:
+                if self._hole:
+                    await self._write([], [])
+                elif self._last_id:
+                    every = self._stream.is_connected
+                    await self._write([], self._desk.states(self._last_id, every=True), every_top=every)
+            await self._follow_catalog()
+
+    def _due_states(self) -> list[BookState]:
+        now = self._app.clock.mono_ms()
+        if self._hole or not self._last_id or now - self._books_ms < BOOK_EVERY_MS:
+            return []
+        self._books_ms = now
+        return self._desk.states(self._last_id, every=False)
+
+    async def _write(self, messages: list[MarketData], states: list[BookState], *, every_top: bool = False) -> None:
+        """One round trip. A failed one may have half happened, so the next begins with all books in full."""
+        now_ms = self._app.clock.wall_ms()
+        if self._hole:
+            # The snapshots include every delta of `messages`; trades have no other trace.
+            trades = [message for message in messages if isinstance(message, TradePrint)]
+            messages = [*self._desk.snapshots(now_ms), *trades]
+        tops = self._desk.tops(self._alive_ms(now_ms), every=every_top or self._hole)
+        if not (messages or states or tops):
+            return
+        pipe = self._app.bus.pipeline(transaction=False)
+        if states:
+            pipe.hset(
+                self._topics.book(self._app.config.event),
+                mapping={state.market: codec.encode(state) for state in states},
+            )
+        for start in range(0, len(messages), MOST_PER_ENTRY):
+            pipe.xadd(
+                self._topics.md(self._app.config.event),
+                {codec.FIELD: codec.encode_batch(messages[start : start + MOST_PER_ENTRY])},
+                maxlen=topics.MD_MAXLEN,
+                approximate=True,
+            )
+        written = len(pipe)
+        self._add_tops(pipe, tops)
+        try:
+            replies = await pipe.execute()
+        except STORE_ERRORS as error:
+            if not self._hole:
+                self._app.log.error("bus-write-failed", error=str(error))
+            self._hole = True
+            self._app.count("failed_writes")
+            self._app.status.fault("bus", "BusUnavailable", f"{self._app.bus.url}: {error}")
+            await self._app.sleep(0.2)
+            return
+        if messages:
+            self._last_id = replies[written - 1].decode()
+            self._hole = False
+            self._app.status.clear("bus")
+
+    def _add_tops(self, pipe: Any, tops: list[TopOfBook]) -> None:
+        bodies = {top.market: codec.encode(top) for top in tops}
+        if bodies:
+            pipe.hset(self._topics.tops(self._app.config.event), mapping=bodies)
+        for body in bodies.values():
+            pipe.publish(self._topics.top(self._app.config.event), body)
+
+    def _alive_ms(self, now_ms: int) -> int:
+        """When the exchange was last heard on this connection; stays where it was while there is none."""
+        silent_s = self._stream.silent_s
+        if silent_s is not None:
+            self._heard_ms = max(self._heard_ms, now_ms - round(silent_s * 1000))
+        return self._heard_ms
+
+    async def _follow_catalog(self) -> None:
+        """Subscribe to markets that the event got since."""
+        try:
+            body = await result(self._app.bus.client.get(self._topics.catalog(self._app.config.event)))
+            entry = self._reader.one(body) if body is not None else None
+        except (*STORE_ERRORS, codec.CodecError) as error:
+            self._app.log.warning("catalog-unreadable", error=str(error))
+            return
+        new = [m.market for m in entry.markets if m.market not in self._desk.feed.markets] if entry else []
+        for market in new:
+            self._desk.add(market)
+        if new:
+            await self._stream.subscribe([BOOKS, TRADES], new)
+
+    def _tell(self) -> None:
+        """Counters and faults of what the desk saw."""
+        desk, counters = self._desk, self._app.counters
+        counters["frames"], counters["gaps"] = desk.frames, desk.gaps
+        counters["reconnects"] = max(0, desk.connections - 1)
+        for kind, text in desk.problems:
+            self._app.count("bad_frames" if kind == "bad-frame" else "exchange_errors")
+            if text not in self._kinds and len(self._kinds) < MOST_KINDS:
+                self._kinds.add(text)
+                self._app.log.error(kind, problem=text)
+        desk.problems.clear()
+        if desk.up:
+            self._app.status.clear("exchange")
+        elif desk.down_reason:
+            if self._app.status.fault_is_new("exchange", "ExchangeUnreachable"):
+                self._app.log.error("exchange-unreachable", reason=desk.down_reason)
+            self._app.status.fault("exchange", "ExchangeUnreachable", desk.down_reason)
