@@ -88,7 +88,10 @@ def _multiplier(value: object) -> int:
 
 def parse_timestamp(text: str) -> int:
     """RFC 3339 with an offset → epoch milliseconds. Raises ValueError for anything else."""
-    moment = msgspec.convert(text, datetime)
+    try:
+        moment = msgspec.convert(text, datetime)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{text!r} is not an RFC 3339 time") from error
     if moment.tzinfo is None:
         raise ValueError(f"time {text!r} has no offset from UTC")
     return (moment - _EPOCH) // _MILLISECOND
