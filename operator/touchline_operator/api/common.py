@@ -83,7 +83,7 @@ def fraction(least: str, most: str) -> Any:
 
 def _short_price(price: int) -> str:
     text = money.format_price(price)
-    return text[:-2] if text.endswith("00") else text
+    return text.removesuffix("00")
 
 
 def price(least: str, most: str) -> Any:

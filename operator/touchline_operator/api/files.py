@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from touchline_operator import names
-from touchline_operator.api.parse import Problem, parse_policy, parse_strategy
 from touchline_operator.api.parse import Path as FieldPath
+from touchline_operator.api.parse import Problem, parse_policy, parse_strategy
 
 MAX_FILE_BYTES = 1_000_000
 
@@ -45,7 +45,7 @@ class _Loader(yaml.SafeLoader):
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
     seen: set[Hashable] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]  # PyYAML has no types here
+        key = loader.construct_object(key_node, deep=True)
         if isinstance(key, Hashable) and key in seen:
             raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark)
         if isinstance(key, Hashable):
@@ -60,8 +60,8 @@ def read_file(path: Path) -> list[FileResource]:
     """All resources of one file. Raises ResourceFileError with every problem that was found."""
     text = _text(path)
     try:
-        nodes = [node for node in yaml.compose_all(text, Loader=_Loader) if node is not None]
-        documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]  # noqa: S506  - a SafeLoader
+        nodes: list[yaml.Node] = list(yaml.compose_all(text, Loader=_Loader))
+        documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         raise ResourceFileError([f"{path}:{mark.line + 1 if mark else 1}: not valid YAML: {error.problem}"]) from error
@@ -137,7 +137,7 @@ def _problems(document: Any) -> tuple[Problem, ...]:
 
 
 def _line(resource: FileResource, node: yaml.Node, problem: Problem) -> str:
-    raw = resource.raw
+    raw: Any = resource.raw
     subject = ""
     if isinstance(raw, dict) and isinstance(raw.get("metadata"), dict):
         subject = f" {raw.get('kind')}/{raw['metadata'].get('name')}:"

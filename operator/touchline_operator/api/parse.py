@@ -58,7 +58,23 @@ def _parse(model: type[R], raw: Mapping[str, Any]) -> R | tuple[Problem, ...]:
     except ValidationError as error:
         details = error.errors(include_url=False)
         # A list whose entries are wrong counts as empty to pydantic: the entries' own errors say it better.
-        return tuple(_problem(model, detail) for detail in details if detail["type"] != "too_short" or not detail["input"])
+        return tuple(
+            _problem(model, detail) for detail in details if detail["type"] != "too_short" or not detail["input"]
+        )
+
+
+_TYPES = {
+    "int_type": "a whole number without quotes",
+    "int_from_float": "a whole number without quotes",
+    "bool_type": "true or false without quotes",
+    "string_type": "a text",
+    "model_type": "a mapping of fields",
+    "model_attributes_type": "a mapping of fields",
+    "dict_type": "a mapping of fields",
+    "tuple_type": "a list",
+    "list_type": "a list",
+}
+"""pydantic's type errors -> what is allowed."""
 
 
 def _problem(model: type[ApiModel], detail: ErrorDetails) -> Problem:
@@ -80,16 +96,8 @@ def _problem(model: type[ApiModel], detail: ErrorDetails) -> Problem:
             return Problem(path, f"empty; allowed: {context['min_length']} or more")
         case "too_long" | "string_too_long":
             return Problem(path, f"too long; allowed: {context['max_length']} or fewer")
-        case "int_type" | "int_from_float":
-            return Problem(path, f"{shown} is not allowed; allowed: a whole number without quotes")
-        case "bool_type":
-            return Problem(path, f"{shown} is not allowed; allowed: true or false without quotes")
-        case "string_type":
-            return Problem(path, f"{shown} is not allowed; allowed: a text")
-        case "model_type" | "dict_type" | "model_attributes_type":
-            return Problem(path, f"{shown} is not allowed; allowed: a mapping of fields")
-        case "tuple_type" | "list_type":
-            return Problem(path, f"{shown} is not allowed; allowed: a list")
+        case kind if kind in _TYPES:
+            return Problem(path, f"{shown} is not allowed; allowed: {_TYPES[kind]}")
         case _:
             return Problem(path, detail["msg"])
 

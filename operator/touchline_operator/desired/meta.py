@@ -30,7 +30,10 @@ def child_name(role: Role, *parts: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LoopKey:
-    """Which reconcile loop writes an object: `strategy/<name>`, `policy/<name>`, `event/<feed>/<event>`, `feed/<feed>`."""
+    """Which reconcile loop writes an object.
+
+    Written as `strategy/<name>`, `policy/<name>`, `event/<feed>/<event>` or `feed/<feed>`.
+    """
 
     kind: str
     name: str

@@ -1,0 +1,308 @@
+"""Render: world and platform in, complete objects out. No clock, no network, no environment."""
+
+from __future__ import annotations
+
+from touchline_operator import names
+from touchline_operator.api import RiskPolicy, TradingStrategy
+from touchline_operator.decide.checks import account_refusal, refusal
+from touchline_operator.desired import config as cfg
+from touchline_operator.desired.meta import Child, LoopKey, Object, child_name, owner
+from touchline_operator.desired.needs import (
+    EventNeed,
+    event_needs,
+    feed_secret,
+    policy_events,
+    source_name,
+    source_needs,
+    strategy_events,
+    trading_secret,
+)
+from touchline_operator.desired.platform import Platform
+from touchline_operator.desired.workload import config_map, deployment
+from touchline_operator.desired.world import Invalid, World, feed_of, name_of
+from touchline_operator.names import Reason, Role
+from trading_logic.contracts import config
+
+# A strategy that must not trade at all has nothing to decide; a halted or suspended one goes on deciding: evidence.
+NO_DECISIONS = frozenset({Reason.DELETED, Reason.ACCOUNT_IN_USE, Reason.EVENT_TAKEN, Reason.MODE_MISMATCH})
+
+
+def loops(world: World) -> set[LoopKey]:
+    """Every loop that this world needs."""
+    keys = {LoopKey("strategy", name_of(strategy)) for strategy in world.strategies}
+    keys |= {LoopKey("policy", name_of(policy)) for policy in world.policies}
+    for feed in {feed_of(policy) for policy in world.good_policies()}:
+        needs = event_needs(world, feed)
+        keys |= {LoopKey("event", feed, event) for event in needs}
+        if needs:
+            keys.add(LoopKey("feed", feed))
+    return keys
+
+
+def render(world: World, key: LoopKey, platform: Platform) -> list[Object]:
+    """Everything that the loop `key` writes."""
+    match key.kind:
+        case "strategy":
+            return render_strategy(world, key.name, platform)
+        case "policy":
+            return render_policy(world, key.name, platform)
+        case "event":
+            return render_event(world, key, platform)
+        case "feed":
+            return render_feed(world, key.name, platform)
+        case kind:
+            raise ValueError(f"no loop of kind {kind}")
+
+
+def render_all(world: World, platform: Platform) -> list[Object]:
+    """All objects of a namespace, in a fixed order."""
+    keys = sorted(loops(world), key=str)
+    return [made for key in keys for made in render(world, key, platform)]
+
+
+def executor_name(strategy: str) -> str:
+    """Name of a strategy's executor, known without its spec."""
+    return child_name(Role.EXECUTOR, strategy)
+
+
+def _policy_label(strategy: TradingStrategy | Invalid) -> dict[str, str]:
+    policy = strategy.policy if isinstance(strategy, Invalid) else strategy.spec.risk_policy_ref.name
+    return {names.POLICY: policy} if policy else {}
+
+
+def render_strategy(world: World, name: str, platform: Platform) -> list[Object]:
+    """Decisions and the executor of one strategy; without a usable policy only an executor at zero."""
+    strategy = world.strategy_by_name.get(name)
+    if strategy is None:
+        return []
+    why_not = refusal(world, strategy)
+    loop = LoopKey("strategy", name)
+    child = Child(
+        name=executor_name(name),
+        role=Role.EXECUTOR,
+        loop=loop,
+        namespace=platform.namespace,
+        owners=(owner(strategy, "TradingStrategy", controller=True),),
+        labels={names.STRATEGY: name} | _policy_label(strategy),
+        annotations={},
+    )
+    policy = world.policy_of(strategy) if isinstance(strategy, TradingStrategy) else None
+    if isinstance(strategy, Invalid) or policy is None:
+        return [deployment(child, None, 0, None, platform)]
+    objects: list[Object] = []
+    if why_not is None or why_not.reason not in NO_DECISIONS:
+        for market in strategy.spec.markets:
+            objects += _decision(strategy, policy, market.event_ticker, market.ticker or "", child, platform)
+    secret = trading_secret(policy, platform)
+    file = cfg.text(
+        config.ExecutorConfig(
+            process=child.name,
+            namespace=platform.namespace,
+            redis=cfg.redis(platform),
+            health=cfg.health(platform, child.name),
+            log_format=platform.log_format,
+            feed=feed_of(policy),
+            strategy=name,
+            strategy_uid=strategy.metadata.uid,
+            policy=policy.metadata.name,
+            events=strategy_events(world, strategy),
+            exchange=cfg.exchange(platform, feed_of(policy), secret, policy.spec.exchange.subaccount),
+            limits=cfg.limits(policy.spec),
+            trading_day=cfg.trading_day(policy.spec),
+            entry=cfg.entry(strategy.spec),
+        )
+    )
+    return [*objects, config_map(child, file), deployment(child, file, int(why_not is None), secret, platform)]
+
+
+def _decision(
+    strategy: TradingStrategy, policy: RiskPolicy, event: str, market: str, sibling: Child, platform: Platform
+) -> list[Object]:
+    name = strategy.metadata.name
+    child = Child(
+        name=child_name(Role.DECISION, name, market or event),
+        role=Role.DECISION,
+        loop=sibling.loop,
+        namespace=platform.namespace,
+        owners=sibling.owners,
+        labels=sibling.labels,
+        annotations={names.EVENT: event},
+    )
+    file = cfg.text(
+        config.DecisionConfig(
+            process=child.name,
+            namespace=platform.namespace,
+            redis=cfg.redis(platform),
+            health=cfg.health(platform, child.name),
+            log_format=platform.log_format,
+            feed=feed_of(policy),
+            strategy=name,
+            strategy_uid=strategy.metadata.uid,
+            policy=policy.metadata.name,
+            event=event,
+            market=market,
+            models=cfg.models(strategy.spec),
+            entry=cfg.entry(strategy.spec),
+            kelly_ppm=strategy.spec.sizing.kelly_fraction,
+            exit=cfg.exit_rules(strategy.spec),
+            limits=cfg.limits(policy.spec),
+        )
+    )
+    return [config_map(child, file), deployment(child, file, 1, None, platform)]
+
+
+def render_policy(world: World, name: str, platform: Platform) -> list[Object]:
+    """The ledger. None for a policy that does not parse or may not use its account: no lease, so nothing trades."""
+    policy = world.policy_by_name.get(name)
+    if policy is None:
+        return []
+    child = Child(
+        name=child_name(Role.LEDGER, name),
+        role=Role.LEDGER,
+        loop=LoopKey("policy", name),
+        namespace=platform.namespace,
+        owners=(owner(policy, "RiskPolicy", controller=True),),
+        labels={names.POLICY: name},
+        annotations={},
+    )
+    if isinstance(policy, Invalid) or account_refusal(world, policy) is not None:
+        return [deployment(child, None, 0, None, platform)]
+    secret = trading_secret(policy, platform)
+    file = cfg.text(
+        config.LedgerConfig(
+            process=child.name,
+            namespace=platform.namespace,
+            redis=cfg.redis(platform),
+            health=cfg.health(platform, child.name),
+            log_format=platform.log_format,
+            feed=feed_of(policy),
+            policy=name,
+            events=policy_events(world, policy),
+            exchange=cfg.exchange(platform, feed_of(policy), secret, policy.spec.exchange.subaccount),
+            limits=cfg.limits(policy.spec),
+            trading_day=cfg.trading_day(policy.spec),
+            spec_file=platform.spec_file.format(policy=name),
+        )
+    )
+    return [config_map(child, file), deployment(child, file, 1, secret, platform)]
+
+
+def _owners(need: EventNeed) -> tuple[Object, ...]:
+    owners = [owner(strategy, "TradingStrategy", controller=False) for strategy in need.strategies]
+    return tuple(owners or [owner(policy, "RiskPolicy", controller=False) for policy in need.holders])
+
+
+def render_event(world: World, key: LoopKey, platform: Platform) -> list[Object]:
+    """Ingest and consumer of one event, for all strategies together."""
+    feed, event = key.name, key.event
+    need = event_needs(world, feed).get(event)
+    secret = feed_secret(world, feed, platform)
+    if need is None or secret is None:
+        return []
+    sources = dict.fromkeys(source_name(source) for strategy in need.strategies for source in strategy.spec.sources)
+
+    def child(role: Role) -> Child:
+        return Child(
+            name=child_name(role, feed, event),
+            role=role,
+            loop=key,
+            namespace=platform.namespace,
+            owners=_owners(need),
+            labels={names.FEED: feed},
+            annotations={names.EVENT: event},
+        )
+
+    ingest, consumer = child(Role.INGEST), child(Role.CONSUMER)
+    ingest_file = cfg.text(
+        config.Ingest(
+            process=ingest.name,
+            namespace=platform.namespace,
+            redis=cfg.redis(platform),
+            health=cfg.health(platform, ingest.name),
+            log_format=platform.log_format,
+            feed=feed,
+            event=event,
+            exchange=cfg.exchange(platform, feed, secret),
+        )
+    )
+    consumer_file = cfg.text(
+        config.Consumer(
+            process=consumer.name,
+            namespace=platform.namespace,
+            redis=cfg.redis(platform),
+            health=cfg.health(platform, consumer.name),
+            log_format=platform.log_format,
+            feed=feed,
+            event=event,
+            sources=tuple(sources),
+        )
+    )
+    return [
+        config_map(ingest, ingest_file),
+        deployment(ingest, ingest_file, 1, secret, platform),
+        config_map(consumer, consumer_file),
+        deployment(consumer, consumer_file, 1, None, platform),
+    ]
+
+
+def render_feed(world: World, feed: str, platform: Platform) -> list[Object]:
+    """The catalog of one feed and its sources."""
+    needs = event_needs(world, feed)
+    if not needs:
+        return []
+    loop = LoopKey("feed", feed)
+    merged = EventNeed()
+    for need in needs.values():
+        merged.strategies += [strategy for strategy in need.strategies if strategy not in merged.strategies]
+        merged.holders += [policy for policy in need.holders if policy not in merged.holders]
+    secret = feed_secret(world, feed, platform)
+    catalog = Child(
+        name=child_name(Role.CATALOG, feed),
+        role=Role.CATALOG,
+        loop=loop,
+        namespace=platform.namespace,
+        owners=_owners(merged),
+        labels={names.FEED: feed},
+        annotations={},
+    )
+    file = cfg.text(
+        config.Catalog(
+            process=catalog.name,
+            namespace=platform.namespace,
+            redis=cfg.redis(platform),
+            health=cfg.health(platform, catalog.name),
+            log_format=platform.log_format,
+            feed=feed,
+            exchange=cfg.exchange(platform, feed, secret),
+            events=tuple(sorted(needs)),
+            poll_seconds=platform.catalog_poll_seconds,
+        )
+    )
+    objects = [config_map(catalog, file), deployment(catalog, file, 1, secret, platform)]
+    for name, wish in sorted(source_needs(world, feed).items()):
+        child = Child(
+            name=child_name(Role.SOURCE, feed, name),
+            role=Role.SOURCE,
+            loop=loop,
+            namespace=platform.namespace,
+            owners=_owners(EventNeed(wish.strategies)),
+            labels={names.FEED: feed},
+            annotations={},
+        )
+        file = cfg.text(
+            config.Source(
+                process=child.name,
+                namespace=platform.namespace,
+                redis=cfg.redis(platform),
+                health=cfg.health(platform, child.name),
+                log_format=platform.log_format,
+                feed=feed,
+                name=name,
+                plugin=wish.plugin,
+                config=cfg.source_config(wish),
+                events=tuple(sorted(wish.events)),
+                exchange=cfg.exchange(platform, feed, None),
+            )
+        )
+        objects += [config_map(child, file), deployment(child, file, 1, None, platform)]
+    return objects
