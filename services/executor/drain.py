@@ -40,7 +40,7 @@ class Drain:
             self._app.beats.beat("session")
             await asyncio.sleep(APART_S)
             zeros = 0 if await self._cancel_resting() else zeros + 1
-        while await self._resolver.look(self._session.in_flight):
+        while await self._resolver.look(self._session.in_flight, fenced=True):
             self._app.beats.beat("session")
             await asyncio.sleep(APART_S)
         self._session.group = ""

@@ -26,9 +26,15 @@ class Intents:
         self._app, self._rec, self._sender = app, rec, sender
         topics = rec.topics
         self._reader = GroupReader(
-            rec.store, topics.intents(app.config.strategy), "executor", consumer, topics.dead(), app.clock, app.log,
+            rec.store,
+            topics.intents(app.config.strategy),
+            "executor",
+            consumer,
+            topics.dead(),
+            app.clock,
+            app.log,
             start="0",
-        )  # fmt: skip
+        )
         self._decode = Reader(Intent)
         self._slots = asyncio.Semaphore(AT_ONCE)
 

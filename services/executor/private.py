@@ -6,7 +6,6 @@ import asyncio
 
 from services.exchange.frames import BadFrame, Connected, Disconnected, ErrorFrame, FillFrame, Frame, UserOrderFrame
 from services.exchange.stream import ExchangeStream
-from services.executor.resolve import OPEN
 from services.executor.wire import state_of
 from services.runtime.app import App
 from services.runtime.record import Record
@@ -88,9 +87,13 @@ class PrivateFeed:
             else state_of(frame.initial_count, frame.fill_count, frame.remaining_count)
         )
         answer = await self._rec.outcome(
-            intent_of(frame.client_order_id), state, order_id=frame.order_id, filled=frame.fill_count,
-            remaining=frame.remaining_count, reason=frame.last_update_reason or "", now_ms=self._app.clock.wall_ms(),
-            come_from=OPEN,
-        )  # fmt: skip
+            intent_of(frame.client_order_id),
+            state,
+            order_id=frame.order_id,
+            filled=frame.fill_count,
+            remaining=frame.remaining_count,
+            reason=frame.last_update_reason or "",
+            now_ms=self._app.clock.wall_ms(),
+        )
         if answer == "no:absent":
             self._app.log.error("order-without-claim", order=frame.order_id, client_order_id=frame.client_order_id)

@@ -88,11 +88,12 @@ class Resolver:
         self._rec, self._venue, self._clock, self._strategy = rec, venue, clock, strategy
         self._absent: dict[str, int] = {}
 
-    async def look(self, busy: set[str]) -> list[OpenOrder]:
+    async def look(self, busy: set[str], *, fenced: bool = False) -> list[OpenOrder]:
         """One reading of the venue's list; what it tells is written. Returns the orders still without an answer.
 
-        `busy` are intents whose request is under way in this process: they are left alone. Raises ExchangeError when
-        the venue cannot be read: nothing is concluded from that.
+        `busy` are intents whose request is under way in this process: they are left alone. `fenced` says that the
+        venue has confirmed every group of ours as triggered: what has not arrived by now never will, so the send
+        window need not be waited for. Raises ExchangeError when the venue cannot be read: nothing is concluded then.
         """
         orders = [order for order in await open_orders(self._rec, self._strategy) if order.intent_id not in busy]
         if not orders:
@@ -110,7 +111,7 @@ class Resolver:
             elif order.order_id:
                 # The venue gave it an id and now its list lacks it: reads lag writes. Ask again.
                 left.append(order)
-            elif not await self._not_sent(order, asked):
+            elif not await self._not_sent(order, asked, fenced=fenced):
                 left.append(order)
         return left
 
@@ -119,15 +120,18 @@ class Resolver:
             "resting" if found.status == "resting" else state_of(order.count, found.fill_count, found.remaining_count)
         )
         if (state, found.order_id, found.fill_count, found.remaining_count) == (
-            order.state, order.order_id, order.filled, order.remaining,
-        ):  # fmt: skip
+            order.state,
+            order.order_id,
+            order.filled,
+            order.remaining,
+        ):
             return
         await self._write(
             order, state, found.order_id, found.fill_count, found.remaining_count, "found at the exchange"
         )
 
-    async def _not_sent(self, order: OpenOrder, asked_ms: int) -> bool:
-        if self._clock.wall_ms() - order.claimed_ms < SEND_WINDOW_MS:
+    async def _not_sent(self, order: OpenOrder, asked_ms: int, *, fenced: bool) -> bool:
+        if not fenced and self._clock.wall_ms() - order.claimed_ms < SEND_WINDOW_MS:
             return False
         first = self._absent.setdefault(order.intent_id, asked_ms)
         if asked_ms - first < APART_MS:
@@ -140,6 +144,11 @@ class Resolver:
         self, order: OpenOrder, state: OrderState, order_id: str, filled: int, remaining: int, why: str
     ) -> None:
         await self._rec.outcome(
-            order.intent_id, state, order_id=order_id, filled=filled, remaining=remaining, reason=why,
-            now_ms=self._clock.wall_ms(), come_from=OPEN,
-        )  # fmt: skip
+            order.intent_id,
+            state,
+            order_id=order_id,
+            filled=filled,
+            remaining=remaining,
+            reason=why,
+            now_ms=self._clock.wall_ms(),
+        )

@@ -19,8 +19,6 @@ from trading_logic.orders import client_order_id
 from trading_logic.refusal import Refusal
 from trading_logic.risk.drawdown import trading_day
 
-FRESH: tuple[OrderState, ...] = ("claimed", "unknown")
-
 
 class Sender:
     """Carries intents. `resolve` is woken when an outcome is unknown."""
@@ -49,8 +47,15 @@ class Sender:
             )
         if not isinstance(answer, Claimed):
             app.count(f"dropped:{answer.rule}")
-            app.log.info("dropped", intent=intent.id, market=intent.market, kind=intent.kind, rule=answer.rule,
-                         value=answer.value, limit=answer.limit)  # fmt: skip
+            app.log.info(
+                "dropped",
+                intent=intent.id,
+                market=intent.market,
+                kind=intent.kind,
+                rule=answer.rule,
+                value=answer.value,
+                limit=answer.limit,
+            )
             return answer
         session.in_flight.add(intent.id)
         try:
@@ -101,8 +106,18 @@ class Sender:
             )
         state = wire.state_of(intent.count, ack.fill_count, ack.remaining_count)
         app.count("orders")
-        app.log.info("accepted", intent=intent.id, order=ack.order_id, market=intent.market, kind=intent.kind,
-                     side=intent.side, price=intent.price, count=intent.count, filled=ack.fill_count, state=state)  # fmt: skip
+        app.log.info(
+            "accepted",
+            intent=intent.id,
+            order=ack.order_id,
+            market=intent.market,
+            kind=intent.kind,
+            side=intent.side,
+            price=intent.price,
+            count=intent.count,
+            filled=ack.fill_count,
+            state=state,
+        )
         return await self._settle(
             intent, state, order_id=ack.order_id, filled=ack.fill_count, remaining=ack.remaining_count, reason=""
         )
@@ -117,9 +132,14 @@ class Sender:
     ) -> OrderState:
         """Write the outcome. When the record is away the order stays `claimed` there: the resolver asks the venue."""
         answer = await self._rec.outcome(
-            intent.id, state, order_id=order_id, filled=filled, remaining=remaining, reason=reason,
-            now_ms=self._app.clock.wall_ms(), come_from=FRESH,
-        )  # fmt: skip
+            intent.id,
+            state,
+            order_id=order_id,
+            filled=filled,
+            remaining=remaining,
+            reason=reason,
+            now_ms=self._app.clock.wall_ms(),
+        )
         if answer != "ok":
             # The private stream was quicker and has written a later state; that one stands.
             self._app.log.info("outcome-known", intent=intent.id, state=state, stands=answer)

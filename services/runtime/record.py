@@ -11,6 +11,7 @@ from trading_logic.contracts import record, scripts
 from trading_logic.contracts.config import Limits
 from trading_logic.contracts.messages import Intent, OrderState
 from trading_logic.contracts.topics import RecordTopics
+from trading_logic.orders import states_before
 from trading_logic.refusal import Refusal
 
 
@@ -146,14 +147,13 @@ class Record:
         remaining: int,
         reason: str,
         now_ms: int,
-        come_from: tuple[OrderState, ...],
     ) -> str:
-        """Write one step of an order's life: "ok", or "no:<state>" when the order is not in one of `come_from`."""
+        """Write one step of an order's life: "ok", or "no:<state>" when no order goes from there to `state`."""
         t = self.topics
         reply = await result(
             self._outcome(
                 keys=[t.order(intent_id), t.by_order_id(), t.orders(), t.counts()],
-                args=[intent_id, state, order_id, filled, remaining, reason, now_ms, ",".join(come_from)],
+                args=[intent_id, state, order_id, filled, remaining, reason, now_ms, ",".join(states_before(state))],
             )
         )
         return str(reply.decode())

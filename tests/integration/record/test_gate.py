@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from services.runtime.record import Claimed, Fence, Record
 from services.runtime.store import Store
 from trading_logic.contracts import record as shapes
@@ -17,9 +18,17 @@ from trading_logic.refusal import Refusal
 
 NOW = 1_790_000_000_000
 LIMITS = Limits(
-    max_drawdown_ppm=250_000, max_daily_loss_ppm=200_000, max_position_fraction_ppm=50_000, min_position_cash=1_000_000,
-    max_position_cash=250_000_000, max_exposure_fraction_ppm=500_000, max_game_fraction_ppm=100_000,
-    max_orders_per_minute=10, max_trades_per_day=3, stale_after_ms=10_000, degraded_kelly_ppm=500_000,
+    max_drawdown_ppm=250_000,
+    max_daily_loss_ppm=200_000,
+    max_position_fraction_ppm=50_000,
+    min_position_cash=1_000_000,
+    max_position_cash=250_000_000,
+    max_exposure_fraction_ppm=500_000,
+    max_game_fraction_ppm=100_000,
+    max_orders_per_minute=10,
+    max_trades_per_day=3,
+    stale_after_ms=10_000,
+    degraded_kelly_ppm=500_000,
 )
 FENCE = Fence(epoch=1, term=1, token="me", group="g1")
 DAY = "2026-09-21"
@@ -27,9 +36,26 @@ DAY = "2026-09-21"
 
 def intent(**changes: Any) -> Intent:
     base = Intent(
-        id="i1", strategy="s", strategy_uid="uid", policy="house", event="E", game="G", market="M", exchange_index=0,
-        kind="entry", side="yes", price=5_000, count=1_000, style="Take", rest_seconds=0, cost=5_200_000,
-        exit_plan=ExitPlan(4_000, 6_500, 0), signal_id="sig", received_ms=NOW, created_ms=NOW, trace="",
+        id="i1",
+        strategy="s",
+        strategy_uid="uid",
+        policy="house",
+        event="E",
+        game="G",
+        market="M",
+        exchange_index=0,
+        kind="entry",
+        side="yes",
+        price=5_000,
+        count=1_000,
+        style="Take",
+        rest_seconds=0,
+        cost=5_200_000,
+        exit_plan=ExitPlan(4_000, 6_500, 0),
+        signal_id="sig",
+        received_ms=NOW,
+        created_ms=NOW,
+        trace="",
     )
     return msgspec.structs.replace(base, **changes)
 
@@ -52,7 +78,9 @@ async def open_for_trading(rec: Record, *, equity: int = 1_000_000_000) -> None:
     await client.hset(t.risk(), mapping={"equity": equity, "exposure": 0, "reconciled": "1", "marks": ""})
 
 
-async def ask(rec: Record, wish: Intent | None = None, *, fence: Fence = FENCE, limits: Limits = LIMITS, now: int = NOW):
+async def ask(
+    rec: Record, wish: Intent | None = None, *, fence: Fence = FENCE, limits: Limits = LIMITS, now: int = NOW
+):
     wish = wish or intent()
     return await rec.claim(wish, msgspec.json.encode(wish), f"c-{wish.id}", fence, limits, DAY, now)
 
@@ -125,11 +153,15 @@ async def test_a_latch_refuses_everything_and_raises_the_epoch_once(rec: Record)
         ({"max_exposure_fraction_ppm": 5_000}, 5_000_001, Refusal("maxExposureFraction", "5.000001", "5.000000")),
     ],
 )
-async def test_a_limit_refuses_exactly_beyond_it(rec: Record, limits: dict[str, int], cost: int, refusal: Refusal) -> None:
+async def test_a_limit_refuses_exactly_beyond_it(
+    rec: Record, limits: dict[str, int], cost: int, refusal: Refusal
+) -> None:
     own = msgspec.structs.replace(LIMITS, **limits)
     assert await ask(rec, intent(cost=cost), limits=own) == refusal
     if refusal.rule != "minPositionDollars":
-        assert isinstance(await ask(rec, intent(id="ok", cost=int(refusal.limit.replace(".", ""))), limits=own), Claimed)
+        assert isinstance(
+            await ask(rec, intent(id="ok", cost=int(refusal.limit.replace(".", ""))), limits=own), Claimed
+        )
 
 
 async def test_reservations_and_positions_count_against_every_limit(rec: Record) -> None:
@@ -145,15 +177,21 @@ async def test_reservations_and_positions_count_against_every_limit(rec: Record)
 
 
 async def test_rates_keep_a_share_for_exits_and_trades_count_only_entries(rec: Record) -> None:
-    loose = msgspec.structs.replace(LIMITS, max_trades_per_day=100, max_position_fraction_ppm=1_000_000, max_game_fraction_ppm=1_000_000)
+    loose = msgspec.structs.replace(
+        LIMITS, max_trades_per_day=100, max_position_fraction_ppm=1_000_000, max_game_fraction_ppm=1_000_000
+    )
     for n in range(8):
         assert isinstance(await ask(rec, intent(id=f"e{n}", cost=1_000_000), limits=loose), Claimed)
     assert await ask(rec, intent(id="e8", cost=1_000_000), limits=loose) == Refusal("maxOrdersPerMinute", "8", "8")
     for n in range(2):
-        assert isinstance(await ask(rec, intent(id=f"x{n}", kind="exit", cost=0, exit_plan=None), limits=loose), Claimed)
+        assert isinstance(
+            await ask(rec, intent(id=f"x{n}", kind="exit", cost=0, exit_plan=None), limits=loose), Claimed
+        )
     assert await ask(rec, intent(id="x2", kind="exit"), limits=loose) == Refusal("maxOrdersPerMinute", "10", "10")
     later = NOW + 60_001
-    assert isinstance(await ask(rec, intent(id="e9", received_ms=later, cost=1_000_000), limits=loose, now=later), Claimed)
+    assert isinstance(
+        await ask(rec, intent(id="e9", received_ms=later, cost=1_000_000), limits=loose, now=later), Claimed
+    )
     assert await ask(rec, intent(id="e10", received_ms=later), now=later) == Refusal("maxTradesPerDay", "9", "3")
 
 
@@ -164,23 +202,26 @@ async def test_a_refusal_is_counted_and_stands_in_the_orders_stream(rec: Record)
     [(_, fields)] = await rec.store.client.xrange(rec.topics.orders())
     event = msgspec.json.decode(fields[b"j"])
     assert (event["intent_id"], event["state"], event["reason"]) == (
-        "i1", "dropped", "minPositionDollars: 0.000001, limit 1.000000",
+        "i1",
+        "dropped",
+        "minPositionDollars: 0.000001, limit 1.000000",
     )
 
 
 async def test_outcomes_only_follow_the_states_they_may(rec: Record) -> None:
     await ask(rec)
     args = {"order_id": "o1", "filled": 400, "remaining": 600, "reason": "", "now_ms": NOW}
-    assert await rec.outcome("i1", "resting", come_from=("claimed",), **args) == "ok"
-    assert await rec.outcome("i1", "executed", come_from=("claimed",), **args) == "no:resting"
+    assert await rec.outcome("i1", "resting", **args) == "ok"
+    assert await rec.outcome("i1", "refused", **args) == "no:resting"
     # Filled never falls back, and what the claim reserved stays until the ledger books.
     args |= {"filled": 100, "remaining": 0}
-    assert await rec.outcome("i1", "canceled", come_from=("resting",), **args) == "ok"
+    assert await rec.outcome("i1", "canceled", **args) == "ok"
     order = await rec.store.client.hgetall(rec.topics.order("i1"))
     assert (order[b"state"], order[b"filled"], order[b"order_id"]) == (b"canceled", b"400", b"o1")
+    assert await rec.outcome("i1", "executed", **args) == "no:canceled"
     assert await rec.store.client.hget(rec.topics.reserved(), "i1") == b"M|G|5200000"
     assert await rec.store.client.hget(rec.topics.by_order_id(), "o1") == b"i1"
-    assert await rec.outcome("nobody", "refused", come_from=("claimed",), **args) == "no:absent"
+    assert await rec.outcome("nobody", "refused", **args) == "no:absent"
 
 
 async def test_one_writer_per_strategy_and_every_take_over_is_a_new_term(rec: Record) -> None:
