@@ -1,0 +1,197 @@
+"""The gate: every check between a wish and an order, as a chain of pure functions.
+
+``trading_logic/contracts/lua/claim.lua`` is the same chain in one atomic call; one suite runs both on the same
+states. This one is the definition, and what the last look before the socket and every explanation use. The first
+refusal ends the chain. Exits pass the limits on entries, never the fence.
+"""
+
+from collections.abc import Callable
+from typing import Final, Literal
+
+import msgspec
+
+from trading_logic.contracts.config import Limits
+from trading_logic.money import Cash, format_cash
+from trading_logic.refusal import Refusal
+from trading_logic.risk.limits import MAX_INTENT_AGE_MS, orders_allowed, part_of
+
+
+class GateState(msgspec.Struct, frozen=True, gc=False):
+    """What the record says at the moment of the claim. Money is cash; sums of reservations exclude this claim.
+
+    Attributes:
+        latch_ids: ids of the causes to be halted.
+        writer_token: who holds the strategy's writer lease, "" when nobody does.
+        lease_ms_left: life left of the trading lease, 0 or less when there is none.
+        lease_epoch: the epoch that the trading lease was given for.
+        reconciled: whether the ledger's books agree with the exchange.
+        stale_marks: markets without a fresh mark, "" when all are fresh, "none" when the ledger never said.
+        seen: whether an order of this intent exists.
+        orders_last_minute: orders claimed within the last ``ORDER_WINDOW_MS``.
+        trades_today: entry orders of the trading day that are not proved unfilled.
+        market_exposure, game_exposure, total_exposure: worst-case loss of positions.
+        market_reserved, game_reserved, total_reserved: cost of open entry orders.
+    """
+
+    latch_ids: tuple[str, ...]
+    epoch: int
+    term: int
+    writer_token: str
+    lease_ms_left: int
+    lease_epoch: int
+    reconciled: bool
+    stale_marks: str
+    seen: bool
+    now_ms: int
+    orders_last_minute: int
+    trades_today: int
+    equity: Cash
+    market_exposure: Cash
+    game_exposure: Cash
+    total_exposure: Cash
+    market_reserved: Cash
+    game_reserved: Cash
+    total_reserved: Cash
+
+
+class Claim(msgspec.Struct, frozen=True, gc=False):
+    """A wish that asks to become an order. ``cost`` is its worst-case loss, fees included."""
+
+    intent_id: str
+    kind: Literal["entry", "exit"]
+    epoch: int
+    term: int
+    writer_token: str
+    received_ms: int
+    cost: Cash
+
+
+Check = Callable[[GateState, Claim, Limits], Refusal | None]
+
+
+def duplicate(state: GateState, claim: Claim, _: Limits) -> Refusal | None:
+    """One intent, one order, however often the intent is delivered."""
+    return Refusal("duplicate", claim.intent_id, "once") if state.seen else None
+
+
+def latch(state: GateState, _: Claim, __: Limits) -> Refusal | None:
+    return Refusal("latch", ",".join(sorted(state.latch_ids)), "none") if state.latch_ids else None
+
+
+def epoch(state: GateState, claim: Claim, _: Limits) -> Refusal | None:
+    """A halt since the wish was made."""
+    return Refusal("epoch", str(claim.epoch), str(state.epoch)) if claim.epoch != state.epoch else None
+
+
+def term(state: GateState, claim: Claim, _: Limits) -> Refusal | None:
+    """Another executor took over."""
+    return Refusal("term", str(claim.term), str(state.term)) if claim.term != state.term else None
+
+
+def writer_lease(state: GateState, claim: Claim, _: Limits) -> Refusal | None:
+    if state.writer_token and state.writer_token == claim.writer_token:
+        return None
+    return Refusal("writerLease", state.writer_token or "none", claim.writer_token)
+
+
+def trading_lease(state: GateState, _: Claim, __: Limits) -> Refusal | None:
+    """The ledger's word is over, or was given before the last halt."""
+    if state.lease_ms_left > 0 and state.lease_epoch == state.epoch:
+        return None
+    return Refusal("tradingLease", "0", "> 0")
+
+
+def reconciled(state: GateState, _: Claim, __: Limits) -> Refusal | None:
+    return None if state.reconciled else Refusal("reconciled", "no", "yes")
+
+
+def marks(state: GateState, claim: Claim, _: Limits) -> Refusal | None:
+    """No new entries while a position's worth is not known from a good book."""
+    if claim.kind == "entry" and state.stale_marks:
+        return Refusal("marks", state.stale_marks, "fresh")
+    return None
+
+
+def intent_age(state: GateState, claim: Claim, _: Limits) -> Refusal | None:
+    age = state.now_ms - claim.received_ms
+    return Refusal("intentAge", str(age), str(MAX_INTENT_AGE_MS)) if abs(age) > MAX_INTENT_AGE_MS else None
+
+
+def max_orders_per_minute(state: GateState, claim: Claim, limits: Limits) -> Refusal | None:
+    allowed = orders_allowed(limits.max_orders_per_minute, entry=claim.kind == "entry")
+    if state.orders_last_minute >= allowed:
+        return Refusal("maxOrdersPerMinute", str(state.orders_last_minute), str(allowed))
+    return None
+
+
+def max_trades_per_day(state: GateState, _: Claim, limits: Limits) -> Refusal | None:
+    if state.trades_today >= limits.max_trades_per_day:
+        return Refusal("maxTradesPerDay", str(state.trades_today), str(limits.max_trades_per_day))
+    return None
+
+
+def min_position_dollars(_: GateState, claim: Claim, limits: Limits) -> Refusal | None:
+    if claim.cost < limits.min_position_cash:
+        return Refusal("minPositionDollars", format_cash(claim.cost), format_cash(limits.min_position_cash))
+    return None
+
+
+def _within(rule: str, value: Cash, limit: Cash) -> Refusal | None:
+    return Refusal(rule, format_cash(value), format_cash(limit)) if value > limit else None
+
+
+def max_position_dollars(state: GateState, claim: Claim, limits: Limits) -> Refusal | None:
+    held = state.market_exposure + state.market_reserved + claim.cost
+    return _within("maxPositionDollars", held, limits.max_position_cash)
+
+
+def max_position_fraction(state: GateState, claim: Claim, limits: Limits) -> Refusal | None:
+    held = state.market_exposure + state.market_reserved + claim.cost
+    return _within("maxPositionFraction", held, part_of(state.equity, limits.max_position_fraction_ppm))
+
+
+def max_game_fraction(state: GateState, claim: Claim, limits: Limits) -> Refusal | None:
+    held = state.game_exposure + state.game_reserved + claim.cost
+    return _within("maxGameFraction", held, part_of(state.equity, limits.max_game_fraction_ppm))
+
+
+def max_exposure_fraction(state: GateState, claim: Claim, limits: Limits) -> Refusal | None:
+    held = state.total_exposure + state.total_reserved + claim.cost
+    return _within("maxExposureFraction", held, part_of(state.equity, limits.max_exposure_fraction_ppm))
+
+
+# A known intent comes first: asking again must not even be counted, whatever else has changed since.
+FENCE: Final[tuple[Check, ...]] = (
+    duplicate,
+    latch,
+    epoch,
+    term,
+    writer_lease,
+    trading_lease,
+    reconciled,
+    marks,
+    intent_age,
+    max_orders_per_minute,
+)
+"""Checks that every order passes."""
+
+ENTRY_LIMITS: Final[tuple[Check, ...]] = (
+    max_trades_per_day,
+    min_position_dollars,
+    max_position_dollars,
+    max_position_fraction,
+    max_game_fraction,
+    max_exposure_fraction,
+)
+"""Checks of what would be held; an exit holds less afterwards."""
+
+_CHAIN: Final[dict[str, tuple[Check, ...]]] = {"entry": FENCE + ENTRY_LIMITS, "exit": FENCE}
+
+
+def gate(state: GateState, claim: Claim, limits: Limits) -> Refusal | None:
+    """The first refusal of the chain, or None when the claim may become an order."""
+    for check in _CHAIN[claim.kind]:
+        refusal = check(state, claim, limits)
+        if refusal is not None:
+            return refusal
+    return None
