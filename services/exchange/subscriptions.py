@@ -101,7 +101,7 @@ class Subscriptions:
         self._connected = False
         self.outbox.clear()
 
-    def accept(self, frame: Frame, now: float) -> list[Frame]:  # noqa: PLR0911  - one line per kind of frame
+    def accept(self, frame: Frame, now: float) -> list[Frame]:
         """The frames to deliver for one received frame, in order."""
         self._counters.frames += 1
         if type(frame) is DeltaFrame:

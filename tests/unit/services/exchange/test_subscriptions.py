@@ -186,7 +186,9 @@ def test_private_channels_carry_no_numbers() -> None:
     subs.connected(0)
     assert commands(subs)[0]["params"] == {"channels": ["fill"]}
     subs.accept(Subscribed("s", 0, 7, "fill"), 0)
-    fill = FillFrame("s", 0, 7, "A", "t", "o", None, 0, "yes", "bid", 4200, 100, 0, True, 100, 1)
+    fill = FillFrame(
+        "s", 0, 7, "A", "t", "o", None, 0, "yes", "bid", 4200, 100, 0, is_taker=True, post_position=100, ts_ms=1
+    )
     assert subs.accept(fill, 0) == [fill]
     assert subs.accept(fill, 0) == [fill]
 
