@@ -15,7 +15,7 @@ costs = st.integers(0, 10**9)
 
 @given(counts, costs)
 def test_a_market_can_lose_all_it_cost_and_no_more(count, cost):
-    assert market_loss(Position("M", count, cost)) == (cost if count else max(0, cost))
+    assert market_loss(Position("M", count, cost)) == cost
 
 
 @given(counts, st.integers(0, 10_000))
