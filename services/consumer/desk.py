@@ -6,7 +6,6 @@ includes, and nothing at or below it moves the book again.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
@@ -26,6 +25,7 @@ from trading_logic.contracts.messages import (
 )
 from trading_logic.feed import EventFeed, MarketFeed
 from trading_logic.money import ONE_PPM
+from trading_logic.orders import signal_id
 
 DEPTH_LEVELS: Final = 5
 GAME_LATE_MS: Final = 5_000
@@ -159,14 +159,15 @@ class Desk:
         feed = self.feed.markets[market]
         self._sent[market] = self._key(market)
         top = feed.top(self.alive_ms)
-        parts = [top.session, str(top.sid), str(top.seq), market]
+        # What the frame number does not say is put to the market: the same frame can matter for several reasons.
+        about = market
         if cause == "game":
-            parts.append(repr(_content(self.game)))
+            about += f" {_content(self.game)!r}"
         elif cause == "feed":
-            parts.append(f"feed {top.status} {received_ms}")
-        digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=24).hexdigest()
+            about += f" {top.status} {received_ms}"
+        made = signal_id(top.session, top.sid, top.seq, about)
         return Signal(
-            id=digest[:32],
+            id=made,
             event=self.event,
             market=market,
             outcome=self._infos[market].outcome,
@@ -178,7 +179,7 @@ class Desk:
             game_degraded=self._degraded,
             prior_home_ppm=self._prior,
             received_ms=received_ms,
-            trace=f"00-{digest[:32]}-{digest[32:48]}-01",
+            trace=f"00-{made}-{made[:16]}-01",
         )
 
 
