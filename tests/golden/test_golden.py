@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+
 from touchline_operator.desired.platform import Endpoint, Platform
 from touchline_operator.desired.render import render_all
 from touchline_operator.desired.world import Invalid, PolicyFacts, World

@@ -1,0 +1,117 @@
+"""RiskFeed over the two Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, cast
+
+import msgspec
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from touchline_operator.desired.world import PolicyFacts
+from touchline_operator.ports import RecordUnreachableError, Wake
+from trading_logic.contracts import codec, scripts, topics
+from trading_logic.contracts.messages import Report
+from trading_logic.contracts.record import Cause, HaltState, PositionRecord, encode
+
+AWAY = (RedisError, OSError)
+TIMEOUT_S = 2.0
+RETRY_S = 0.5
+
+
+async def done(value: Awaitable[Any] | Any) -> Any:
+    """Await a redis call whose stub says that it may or may not be awaitable."""
+    return await cast("Awaitable[Any]", value)
+
+
+def connect(url: str) -> redis.Redis:
+    """A client that never sends a command twice and gives up after TIMEOUT_S."""
+    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=TIMEOUT_S)
+
+
+class RedisRiskFeed:
+    """Reads what the ledger and the processes wrote, adds causes."""
+
+    def __init__(self, namespace: str, bus_url: str, record_url: str) -> None:
+        self._namespace = namespace
+        self._bus_url, self._record_url = bus_url, record_url
+        self.bus, self.record = connect(bus_url), connect(record_url)
+        self._report = codec.Reader(Report)
+
+    def _names(self, policy: str) -> topics.RecordTopics:
+        return topics.RecordTopics(self._namespace, policy)
+
+    async def facts(self, policy: str) -> PolicyFacts:
+        names = self._names(policy)
+        # One transaction, so that latch, epoch and halt belong to each other.
+        pipe: Any = self.record.pipeline(transaction=True)
+        pipe.hgetall(names.latch())
+        pipe.get(names.epoch())
+        pipe.hgetall(names.halt())
+        pipe.hgetall(names.risk())
+        pipe.hgetall(names.positions())
+        try:
+            latch, epoch, halt, risk, positions = await pipe.execute()
+        except AWAY as error:
+            raise RecordUnreachableError(f"record Redis at {self._record_url}: {error}") from error
+        try:
+            return PolicyFacts(
+                causes=tuple(msgspec.json.decode(body, type=Cause) for body in latch.values()),
+                epoch=int(epoch or 0),
+                halt=msgspec.convert(_texts(halt), HaltState, strict=False) if halt else None,
+                risk=_texts(risk),
+                positions=tuple(msgspec.json.decode(body, type=PositionRecord) for body in positions.values()),
+            )
+        except (msgspec.MsgspecError, ValueError) as error:
+            # What cannot be read may be a latch: as good as a record that does not answer.
+            raise RecordUnreachableError(f"record of {policy} at {self._record_url}: not readable: {error}") from error
+
+    async def reports(self) -> dict[str, Report]:
+        try:
+            keys = [key async for key in self.bus.scan_iter(topics.report_pattern(self._namespace), count=500)]
+            bodies = await done(self.bus.mget(keys)) if keys else []
+        except AWAY as error:
+            raise RecordUnreachableError(f"bus Redis at {self._bus_url}: {error}") from error
+        try:
+            found = [self._report.one(body) for body in bodies if body is not None]
+        except codec.CodecError as error:
+            raise RecordUnreachableError(f"bus Redis at {self._bus_url}: a report is not readable: {error}") from error
+        return {report.process: report for report in found}
+
+    async def add_cause(self, policy: str, cause: Cause, now_ms: int) -> bool:
+        names = self._names(policy)
+        keys = [names.latch(), names.epoch(), names.risk_events(), names.halt()]
+        try:
+            changed, _, _ = await done(
+                self.record.eval(
+                    scripts.LATCH, len(keys), *keys, "add", cause.id, encode(cause), str(now_ms), names.nudge()
+                )
+            )
+        except AWAY as error:
+            raise RecordUnreachableError(f"record Redis at {self._record_url}: {error}") from error
+        return bool(changed)
+
+    async def listen(self, policy: str, wake: Wake) -> None:
+        while True:
+            try:
+                async with self.record.pubsub() as channel:
+                    await channel.subscribe(self._names(policy).nudge())
+                    while True:
+                        message = await channel.get_message(ignore_subscribe_messages=True, timeout=1.0)
+                        if message is not None:
+                            wake()
+            except AWAY:
+                # The loops' own resync reads the truth meanwhile and says that the record is away.
+                await asyncio.sleep(RETRY_S)
+
+    async def close(self) -> None:
+        await self.bus.aclose()
+        await self.record.aclose()
+
+
+def _texts(row: dict[bytes, bytes]) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in row.items()}

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fakes.resources import EVENT, OTHER_EVENT, policy, strategy
+from touchline_operator.desired.meta import MAX_NAME, child_name
+from touchline_operator.desired.platform import Endpoint, Platform
+from touchline_operator.desired.render import render_all
+from touchline_operator.desired.world import PolicyFacts, World
+from touchline_operator.names import Role
+from touchline_operator.reconcile.gather import policy_of, strategy_of
+from trading_logic.contracts.record import Cause, HaltState
+
+PLATFORM = Platform("default", "redis://b", "redis://r", endpoints={"Simulator": Endpoint("http://s", "ws://s")})
+
+
+def _meta(raw, age):
+    raw["metadata"] |= {
+        "uid": raw["metadata"]["name"],
+        "generation": 1,
+        "creationTimestamp": f"2026-01-01T00:00:{age:02}Z",
+    }
+    return raw
+
+
+class Record:
+    """The rules of the latch as its script has them, so that histories are real ones."""
+
+    def __init__(self):
+        self.facts = PolicyFacts()
+
+    def step(self, act):
+        verb, cause = act
+        f = self.facts
+        known = {c.id for c in f.causes}
+        if verb == "add" and cause not in known:
+            made = Cause(id=cause, source="Drawdown", reason="r", by="b", time_ms=1)
+            first = not known
+            self.facts = replace(f, causes=(*f.causes, made), epoch=f.epoch + first, halt=None if first else f.halt)
+        elif verb == "remove" and cause in known:
+            left = tuple(c for c in f.causes if c.id != cause)
+            self.facts = replace(f, causes=left, epoch=f.epoch + (not left), halt=f.halt if left else None)
+        elif verb in {"draining", "confirmed", "pending-venue"} and known:
+            halt = HaltState(epoch=f.epoch, since_ms=1, resting=0, state=verb, confirmed_ms=1, message="")
+            self.facts = replace(f, halt=halt)
+
+
+ACTS = st.tuples(
+    st.sampled_from(["add", "remove", "draining", "confirmed", "pending-venue", "restart", "edit"]),
+    st.sampled_from(["manual", "dd-1", "cli-9"]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    history=st.lists(ACTS, max_size=12),
+    suspend=st.booleans(),
+    missing=st.booleans(),
+    silent=st.booleans(),
+    bad=st.booleans(),
+)
+def test_whatever_the_history_a_confirmed_latch_or_a_missing_policy_renders_zero_executors(
+    history, suspend, missing, silent, bad
+):
+    record, generation = Record(), 0
+    for act in [("restart", ""), *history]:
+        record.step(act)
+        generation += act[0] == "edit"
+        raw = [
+            _meta(strategy("a", suspend=suspend), 1),
+            _meta(strategy("b", OTHER_EVENT, sizing={"kellyFraction": "9" if bad else f"0.{generation % 9 + 1}"}), 2),
+        ]
+        world = World(
+            tuple(strategy_of(s) for s in raw),
+            () if missing else (policy_of(_meta(policy(), 0)),),
+            {} if silent or missing else {"house": record.facts},
+        )
+        made = [o for o in render_all(world, PLATFORM) if o["kind"] == "Deployment"]
+        assert all(isinstance(o["spec"]["replicas"], int) for o in made)
+        executors = {
+            o["metadata"]["name"]: o["spec"]["replicas"] for o in made if "executor" in o["metadata"]["labels"].values()
+        }
+        assert len(executors) == 2
+        facts = record.facts
+        latched_done = bool(facts.causes) and facts.halt is not None and facts.halt.state != "draining"
+        if missing or silent or latched_done:
+            assert set(executors.values()) == {0}
+        elif not suspend:
+            assert executors[child_name(Role.EXECUTOR, "a")] == 1
+
+
+@given(
+    st.lists(st.text(alphabet="abcXYZ-0129.", min_size=1, max_size=64), min_size=1, max_size=3).filter(
+        lambda p: p[0][0].isalnum()
+    )
+)
+def test_names_fit_kubernetes_and_differ_when_anything_differs(parts):
+    name = child_name(Role.INGEST, *parts)
+    assert len(name) <= MAX_NAME
+    assert name == name.lower()
+    assert not name.endswith("-")
+    assert name != child_name(Role.CONSUMER, *parts)
+    assert name != child_name(Role.INGEST, *parts, "more")
+
+
+def test_every_object_is_named_once_and_owned():
+    world = World(
+        (strategy_of(_meta(strategy(), 1)), strategy_of(_meta(strategy("b", EVENT, riskPolicyRef={"name": "p2"}), 2))),
+        (policy_of(_meta(policy(), 0)), policy_of(_meta(policy("p2"), 1))),
+        {"house": PolicyFacts(), "p2": PolicyFacts()},
+    )
+    made = render_all(world, PLATFORM)
+    keys = [(o["kind"], o["metadata"]["name"]) for o in made]
+    assert len(keys) == len(set(keys))
+    assert all(o["metadata"]["ownerReferences"] for o in made)
+    mounts = {
+        o["metadata"]["labels"]["app.kubernetes.io/component"]
+        for o in made
+        if o["kind"] == "Deployment" and any("secret" in v for v in o["spec"]["template"]["spec"]["volumes"])
+    }
+    assert mounts == {"executor", "ledger", "ingest", "catalog"}

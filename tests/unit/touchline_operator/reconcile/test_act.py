@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.fakes.cluster import FakeClock, FakeCluster, FakeRiskFeed
+from tests.fakes.resources import EVENT, OTHER_EVENT, policy, strategy
+from touchline_operator.desired.meta import LoopKey
+from touchline_operator.desired.platform import Endpoint, Platform
+from touchline_operator.desired.render import loops
+from touchline_operator.desired.world import PolicyFacts
+from touchline_operator.reconcile.act import Reconciler
+from touchline_operator.reconcile.gather import FACTS_GOOD_MS
+from touchline_operator.reconcile.manager import Manager, backoff
+from trading_logic.contracts.record import Cause, HaltState
+
+PLATFORM = Platform(
+    namespace="default",
+    bus_url="redis://bus",
+    record_url="redis://record",
+    endpoints={"Simulator": Endpoint("http://sim", "ws://sim")},
+)
+CAUSE = Cause(id="manual", source="Manual", reason="test", by="me", time_ms=1)
+
+
+def halted(state: str, epoch: int = 2) -> PolicyFacts:
+    halt = HaltState(epoch=epoch, since_ms=1, resting=0, state=state, confirmed_ms=2, message="")
+    return PolicyFacts(causes=(CAUSE,), epoch=2, halt=halt)
+
+
+class Bench:
+    def __init__(self, **options) -> None:
+        self.cluster, self.feed, self.clock = FakeCluster(**options), FakeRiskFeed(), FakeClock()
+        self.reconciler = Reconciler(self.cluster, self.feed, self.clock, PLATFORM)
+
+    async def turn(self) -> None:
+        for key in sorted(loops(await self.reconciler.world()), key=str):
+            await self.reconciler.reconcile(key)
+
+    def condition(self, kind: str, name: str, wanted: str) -> dict:
+        return next(c for c in self.cluster.written[kind, name]["status"]["conditions"] if c["type"] == wanted)
+
+    def executors(self) -> list[int]:
+        return list(self.cluster.replicas("executor").values())
+
+
+@pytest.fixture
+def bench() -> Bench:
+    made = Bench()
+    made.cluster.put(policy())
+    made.cluster.put(strategy())
+    return made
+
+
+async def test_a_strategy_with_its_policy_gets_every_process(bench):
+    await bench.turn()
+    for role in ("catalog", "ingest", "source", "consumer", "decision", "executor", "ledger"):
+        assert list(bench.cluster.replicas(role).values()) == [1], role
+
+
+async def test_two_strategies_share_the_processes_of_their_event(bench):
+    bench.cluster.put(policy("second"))
+    bench.cluster.put(strategy("other", riskPolicyRef={"name": "second"}))
+    await bench.turn()
+    assert len(bench.cluster.replicas("ingest")) == 1
+    ingest = next(
+        o for o in bench.cluster.objects.values() if o["metadata"]["labels"]["app.kubernetes.io/component"] == "ingest"
+    )
+    owners = ingest["metadata"]["ownerReferences"]
+    assert [o["name"] for o in owners] == ["sunday", "other"]
+    assert not any(o["controller"] for o in owners)
+    assert len(bench.cluster.replicas("executor")) == len(bench.cluster.replicas("decision")) == 2
+
+
+async def test_a_confirmed_halt_puts_the_executor_at_zero_and_a_resume_brings_it_back(bench):
+    await bench.turn()
+    bench.feed.set("house", halted("draining"))
+    await bench.turn()
+    assert bench.executors() == [1]
+    assert bench.condition("RiskPolicy", "house", "Halted")["reason"] == "Draining"
+    bench.feed.set("house", halted("confirmed"))
+    await bench.turn()
+    assert bench.executors() == [0]
+    await bench.turn()
+    assert bench.condition("RiskPolicy", "house", "Halted")["status"] == "True"
+    assert bench.cluster.replicas("decision") and set(bench.cluster.replicas("ledger").values()) == {1}
+    bench.feed.set("house", PolicyFacts(epoch=3))
+    await bench.turn()
+    assert bench.executors() == [1]
+    assert bench.condition("RiskPolicy", "house", "Halted")["status"] == "False"
+
+
+async def test_a_halt_is_not_true_while_an_executor_still_runs(bench):
+    bench.cluster.auto_settle = False
+    await bench.turn()
+    bench.cluster.settle()
+    bench.feed.set("house", halted("confirmed"))
+    await bench.turn()
+    assert bench.executors() == [0]
+    assert bench.condition("RiskPolicy", "house", "Halted")["status"] == "False"
+    bench.cluster.settle()
+    await bench.turn()
+    assert bench.condition("RiskPolicy", "house", "Halted")["status"] == "True"
+
+
+async def test_a_halt_confirmed_in_another_epoch_stops_nothing(bench):
+    bench.feed.set("house", halted("confirmed", epoch=1))
+    await bench.turn()
+    assert bench.executors() == [1]
+
+
+async def test_spec_halt_becomes_one_manual_cause(bench):
+    bench.cluster.put(policy(halt=True, haltReason="weather"))
+    await bench.turn()
+    await bench.turn()
+    facts = bench.feed.by_policy["house"]
+    assert [(c.id, c.source, c.reason) for c in facts.causes] == [("manual", "Manual", "weather")]
+    assert facts.epoch == 1
+
+
+async def test_a_silent_record_is_forgiven_for_a_moment_then_executors_go_to_zero(bench):
+    await bench.turn()
+    bench.feed.away = True
+    await bench.turn()
+    assert bench.executors() == [1]
+    bench.clock.now_ms += FACTS_GOOD_MS + 1
+    await bench.turn()
+    assert bench.executors() == [0]
+    assert bench.condition("TradingStrategy", "sunday", "Ready")["reason"] == "RecordUnreachable"
+    bench.feed.away = False
+    await bench.turn()
+    assert bench.executors() == [1]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda c: c.remove("RiskPolicy", "house"), "RiskPolicyNotFound"),
+        (lambda c: c.put(policy(maxDrawdown="2")), "InvalidPolicy"),
+        (lambda c: c.put(strategy(suspend=True)), "Suspended"),
+        (lambda c: c.put(strategy(executor={"replicas": 0})), "ScaledToZero"),
+        (lambda c: c.put(strategy(sizing={"kellyFraction": "0.9"})), "InvalidSpec"),
+    ],
+)
+async def test_what_may_not_trade_is_at_zero_and_says_why(bench, change, reason):
+    await bench.turn()
+    change(bench.cluster)
+    await bench.turn()
+    assert bench.executors() == [0]
+    assert bench.condition("TradingStrategy", "sunday", "Ready")["reason"] == reason
+
+
+async def test_what_a_strategy_leaves_behind_is_deleted(bench):
+    await bench.turn()
+    bench.cluster.put(strategy(event=OTHER_EVENT))
+    await bench.turn()
+    await bench.reconciler.reconcile(LoopKey("event", "simulator", EVENT))
+    annotations = [
+        o["metadata"].get("annotations", {}).get("touchline.dev/event") for o in bench.cluster.objects.values()
+    ]
+    assert EVENT not in annotations
+    assert OTHER_EVENT in annotations
+
+
+async def test_the_ledger_outlives_the_executors_of_a_deleted_policy(bench):
+    bench.cluster.auto_settle = False
+    await bench.turn()
+    bench.cluster.settle()
+    bench.cluster.remove("RiskPolicy", "house")
+    await bench.reconciler.reconcile(LoopKey("strategy", "sunday"))
+    await bench.reconciler.reconcile(LoopKey("policy", "house"))
+    assert len(bench.cluster.replicas("ledger")) == 1
+    bench.cluster.settle()
+    await bench.reconciler.reconcile(LoopKey("policy", "house"))
+    assert bench.cluster.replicas("ledger") == {}
+
+
+async def test_status_rests_when_nothing_changes_and_times_move_only_on_a_flip(bench):
+    await bench.turn()
+    await bench.turn()
+    before = bench.condition("TradingStrategy", "sunday", "Halted")
+    writes = [call for call in bench.cluster.calls if call[0] == "status"]
+    bench.clock.now_ms += 60_000
+    await bench.turn()
+    assert [call for call in bench.cluster.calls if call[0] == "status"] == writes
+    bench.cluster.put(strategy(suspend=True))
+    await bench.turn()
+    after = bench.condition("TradingStrategy", "sunday", "Halted")
+    assert after["lastTransitionTime"] == before["lastTransitionTime"]
+    assert after["observedGeneration"] == 2
+    ready = bench.condition("TradingStrategy", "sunday", "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "Suspended")
+
+
+async def test_a_failure_at_any_call_leaves_nothing_that_the_next_turn_does_not_mend():
+    reference = Bench()
+    reference.cluster.put(policy())
+    reference.cluster.put(strategy())
+    reference.feed.set("house", halted("confirmed"))
+    await reference.turn()
+    total = len(reference.cluster.calls)
+    for step in range(1, total + 1):
+        bench = Bench()
+        bench.cluster.put(policy())
+        bench.cluster.put(strategy())
+        await bench.turn()
+        bench.feed.set("house", halted("confirmed"))
+        bench.cluster.calls.clear()
+        bench.cluster.fail_at = step
+        with pytest.raises(ConnectionError):
+            await bench.turn()
+        bench.cluster.fail_at = None
+        await bench.turn()
+        assert bench.executors() == [0], step
+        wanted = {key: made["spec"] for key, made in reference.cluster.objects.items() if "spec" in made}
+        assert {key: made["spec"] for key, made in bench.cluster.objects.items() if "spec" in made} == wanted
+
+
+async def test_the_manager_follows_changes_and_survives_errors(bench):
+    complaints = []
+    manager = Manager(
+        bench.reconciler, bench.clock, lambda what, error: complaints.append((what, str(error))), resync_s=0.05
+    )
+    task = asyncio.create_task(manager.run())
+
+    async def until(check):
+        async with asyncio.timeout(10):
+            while not check():
+                await asyncio.sleep(0.01)
+
+    await until(lambda: bench.executors() == [1])
+    bench.cluster.fail_at = len(bench.cluster.calls) + 3
+    bench.feed.set("house", halted("confirmed"))
+    await until(lambda: bench.executors() == [0])
+    await until(lambda: complaints)
+    bench.cluster.remove("TradingStrategy", "sunday")
+    bench.cluster.remove("RiskPolicy", "house")
+    await until(lambda: not bench.cluster.objects)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_back_off_doubles_up_to_a_limit_and_is_spread():
+    assert backoff(1, 0.0) < backoff(1, 1.0) < backoff(3, 0.5) < backoff(9, 1.0) == backoff(50, 1.0)
