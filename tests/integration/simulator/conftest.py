@@ -66,7 +66,14 @@ class Client:
         return await self.running.call(method, path, body, signed)
 
     async def order(self, side: str, price: str, count: str, tif: str = "good_till_canceled", **rest: Any) -> Answer:
-        body = {"ticker": PHI, "side": side, "price": price, "count": count, "time_in_force": tif, "self_trade_prevention_type": "taker_at_cross"}
+        body = {
+            "ticker": PHI,
+            "side": side,
+            "price": price,
+            "count": count,
+            "time_in_force": tif,
+            "self_trade_prevention_type": "taker_at_cross",
+        }
         return await self.call("POST", "/portfolio/events/orders", body | rest)
 
 
@@ -97,7 +104,9 @@ class Stream:
 class Running:
     """One simulator, its clock and its clients."""
 
-    def __init__(self, simulator: Simulator, clock: Clock, keys: list[AccountKey], state_dir: Path, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, simulator: Simulator, clock: Clock, keys: list[AccountKey], state_dir: Path, http: aiohttp.ClientSession
+    ) -> None:
         self.simulator = simulator
         self.clock = clock
         self.state_dir = state_dir
@@ -120,7 +129,9 @@ class Running:
             return Answer(response.status, await response.json())
 
     async def admin(self, method: str, path: str, body: Any = None) -> Answer:
-        async with self.http.request(method, f"http://127.0.0.1:{self.simulator.port}/sim{path}", json=body) as response:
+        async with self.http.request(
+            method, f"http://127.0.0.1:{self.simulator.port}/sim{path}", json=body
+        ) as response:
             return Answer(response.status, await response.json())
 
     @asynccontextmanager

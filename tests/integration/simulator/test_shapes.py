@@ -59,7 +59,12 @@ async def traded(quiet):
 async def test_market(traded):
     body = (await traded.call("GET", f"/markets/{PHI}")).body["market"]
     check("market", body)
-    assert (body["yes_bid_dollars"], body["yes_bid_size_fp"], body["yes_ask_dollars"], body["no_bid_dollars"]) == ("0.3000", "2.50", "1.0000", "0.0000")
+    assert (body["yes_bid_dollars"], body["yes_bid_size_fp"], body["yes_ask_dollars"], body["no_bid_dollars"]) == (
+        "0.3000",
+        "2.50",
+        "1.0000",
+        "0.0000",
+    )
     assert (body["last_price_dollars"], body["volume_fp"], body["open_interest_fp"]) == ("0.6000", "10.00", "10.00")
     assert body["custom_strike"] == {"football_team": team_id("PHI")}
     assert body["price_ranges"] == [{"start": "0.0000", "end": "1.0000", "step": "0.0100"}]
@@ -114,8 +119,8 @@ async def test_order_book(traded):
 
 
 async def test_public_trades_newest_first(traded):
-    await traded.two.order("bid", "0.10", "1")
-    await traded.one.order("ask", "0.05", "1")
+    await traded.two.order("bid", "0.35", "1")
+    await traded.one.order("ask", "0.31", "1")
     trades = (await traded.call("GET", f"/markets/trades?ticker={PHI}")).body
     for trade in trades["trades"]:
         check("trade", trade)
@@ -141,18 +146,31 @@ async def test_own_reads(traded):
     assert [order["remaining_count_fp"] for order in resting] == ["2.50"]
     one = (await traded.one.call("GET", f"/portfolio/orders/{orders['orders'][1]['order_id']}")).body["order"]
     assert one == orders["orders"][1]
-    assert (one["client_order_id"], one["yes_price_dollars"], one["taker_fill_cost_dollars"], one["taker_fees_dollars"]) == ("first", "0.7000", "6.000000", "0.168000")
+    assert (
+        one["client_order_id"],
+        one["yes_price_dollars"],
+        one["taker_fill_cost_dollars"],
+        one["taker_fees_dollars"],
+    ) == ("first", "0.7000", "6.000000", "0.168000")
     assert (await traded.two.call("GET", f"/portfolio/orders/{one['order_id']}")).status == 404
     fills = (await traded.one.call("GET", "/portfolio/fills")).body
     check("fill", fills["fills"][0])
     assert "client_order_id" not in fills["fills"][0]
     assert (fills["fills"][0]["fee_cost"], fills["fills"][0]["is_taker"]) == ("0.168000", True)
     maker = (await traded.two.call("GET", f"/portfolio/fills?ticker={PHI}")).body["fills"][0]
-    assert (maker["fee_cost"], maker["is_taker"], maker["outcome_side"], maker["trade_id"]) == ("0.042000", False, "no", fills["fills"][0]["trade_id"])
+    assert (maker["fee_cost"], maker["is_taker"], maker["outcome_side"], maker["trade_id"]) == (
+        "0.042000",
+        False,
+        "no",
+        fills["fills"][0]["trade_id"],
+    )
     positions = (await traded.two.call("GET", "/portfolio/positions")).body
     check("market_position", positions["market_positions"][0])
     check("event_position", positions["event_positions"][0])
-    assert (positions["market_positions"][0]["position_fp"], positions["market_positions"][0]["market_exposure_dollars"]) == ("-10.00", "4.000000")
+    assert (
+        positions["market_positions"][0]["position_fp"],
+        positions["market_positions"][0]["market_exposure_dollars"],
+    ) == ("-10.00", "4.000000")
     for path, name in (("settlements", "settlements"), ("deposits", "deposits"), ("withdrawals", "withdrawals")):
         assert (await traded.one.call("GET", f"/portfolio/{path}")).body[name] == []
 
@@ -161,11 +179,23 @@ async def test_settlement_row(traded):
     traded.pass_time(280)
     market = (await traded.call("GET", f"/markets/{PHI}")).body["market"]
     check("market", market)
-    assert (market["status"], market["result"], market["settlement_value_dollars"], market["expiration_value"]) == ("finalized", "yes", "1.0000", "Philadelphia")
+    assert (market["status"], market["result"], market["settlement_value_dollars"], market["expiration_value"]) == (
+        "finalized",
+        "yes",
+        "1.0000",
+        "Philadelphia",
+    )
     assert (market["yes_bid_dollars"], market["yes_ask_dollars"]) == ("0.0000", "1.0000")
     row = (await traded.one.call("GET", "/portfolio/settlements")).body["settlements"][0]
     check("settlement", row)
-    assert (row["market_result"], row["yes_count_fp"], row["yes_total_cost_dollars"], row["revenue"], row["value"], row["fee_cost"]) == ("yes", "10.00", "6.000000", 1000, 100, "0.168000")
+    assert (
+        row["market_result"],
+        row["yes_count_fp"],
+        row["yes_total_cost_dollars"],
+        row["revenue"],
+        row["value"],
+        row["fee_cost"],
+    ) == ("yes", "10.00", "6.000000", 1000, 100, "0.168000")
     assert (await traded.one.call("GET", "/portfolio/balance")).body["balance_dollars"] == "1003.8320"
     assert (await traded.one.call("GET", "/portfolio/positions")).body["market_positions"] == []
     settled = (await traded.one.call("GET", "/portfolio/positions?settlement_status=settled")).body["market_positions"]
@@ -179,19 +209,33 @@ async def test_milestone_and_live_data(launch):
     listed = (await running.call("GET", f"/milestones?limit=10&related_event_ticker={EVENT}")).body["milestones"]
     check("milestone", listed[0])
     details = listed[0]["details"]
-    assert (details["home_team_id"], details["away_team_id"], details["main_game_event_ticker"]) == (team_id("PHI"), team_id("DAL"), EVENT)
+    assert (details["home_team_id"], details["away_team_id"], details["main_game_event_ticker"]) == (
+        team_id("PHI"),
+        team_id("DAL"),
+        EVENT,
+    )
     path = f"/live_data/milestone/{listed[0]['id']}"
     before = (await running.call("GET", path)).body["live_data"]
     check("live_data", before)
-    assert (before["details"]["status"], before["details"]["widget_status"], before["details"]["situation"]) == ("scheduled", "pre", None)
-    running.pass_time(12 + 100)
+    assert (before["details"]["status"], before["details"]["widget_status"], before["details"]["situation"]) == (
+        "scheduled",
+        "pre",
+        None,
+    )
+    half = next(moment for moment in running.venue.world.games[EVENT].moments if moment.status == "halftime")
+    running.pass_time(10 + half.offset_ms / 1000)
     live = (await running.call("GET", path)).body["live_data"]["details"]
     assert (live["status"], live["widget_status"]) == ("halftime", "live")
-    running.pass_time(-90 + 60)
     running.pass_time(180)
     over = (await running.call("GET", path)).body["live_data"]["details"]
     game = find_games(EVENT)[0]
-    assert (over["status"], over["widget_status"], over["home_points"], over["away_points"], over["winner"]) == ("closed", "final", game.home_score, game.away_score, team_id("PHI"))
+    assert (over["status"], over["widget_status"], over["home_points"], over["away_points"], over["winner"]) == (
+        "closed",
+        "final",
+        game.home_score,
+        game.away_score,
+        team_id("PHI"),
+    )
     batch = (await running.call("GET", f"/live_data/batch?milestone_ids={listed[0]['id']}&milestone_ids=nope")).body
     assert [row["details"]["status"] for row in batch["live_datas"]] == ["closed"]
     assert (await running.call("GET", "/live_data/milestone/nope")).status == 404

@@ -35,7 +35,10 @@ def test_the_documented_rounding_example():
     assert charge(-55_000, 3639, 0, CENT_MEMBER) == (5_000, 1_361)
 
 
-@pytest.mark.parametrize(("fee_type", "expected"), [("quadratic", 0), ("quadratic_with_maker_fees", 437_500), ("quadratic_with_combo_maker_fees", 875_000)])
+@pytest.mark.parametrize(
+    ("fee_type", "expected"),
+    [("quadratic", 0), ("quadratic_with_maker_fees", 437_500), ("quadratic_with_combo_maker_fees", 875_000)],
+)
 def test_maker_factor(fee_type, expected):
     assert trade_fee(FeePlan(fee_type), 5000, 10_000, is_taker=False) == expected
 

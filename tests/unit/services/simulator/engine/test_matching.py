@@ -144,10 +144,14 @@ def test_expiry(bench):
     bench.exchange.expire(NOW + 1000)
     assert (order.status, order.reason) == ("canceled", "ExpiryCancel")
     assert "future" in bench.refused(bench.a, "bid", 40, 5, expires_ms=NOW).message
-    assert "Cannot specify both" in bench.refused(bench.a, "bid", 40, 5, "immediate_or_cancel", expires_ms=NOW + 5).message
+    assert (
+        "Cannot specify both" in bench.refused(bench.a, "bid", 40, 5, "immediate_or_cancel", expires_ms=NOW + 5).message
+    )
 
 
-@pytest.mark.parametrize(("cents_times_100", "legal"), [(0, False), (100, True), (150, False), (9900, True), (10_000, False), (-100, False)])
+@pytest.mark.parametrize(
+    ("cents_times_100", "legal"), [(0, False), (100, True), (150, False), (9900, True), (10_000, False), (-100, False)]
+)
 def test_grid(bench, cents_times_100, legal):
     new = NewOrder("M", "bid", cents_times_100, 100, "good_till_canceled")
     if legal:
@@ -242,7 +246,10 @@ def test_group_limit_counts_fifteen_seconds(bench):
     assert group.triggered
     assert resting.status == "canceled"
     assert bench.events[-1].change == "triggered"
-    assert bench.refused(bench.a, "bid", 10, 1, at=NOW + 60_000, group_id=group.group_id).details == "order group triggered"
+    assert (
+        bench.refused(bench.a, "bid", 10, 1, at=NOW + 60_000, group_id=group.group_id).details
+        == "order group triggered"
+    )
     group_changes.reset(bench.exchange, group, NOW + 60_000)
     bench.put(bench.a, "bid", 10, 1, at=NOW + 60_000, group_id=group.group_id)
 
@@ -255,7 +262,12 @@ def test_group_limit_lowered_below_volume_triggers(bench):
     assert not group.triggered
     group_changes.limit(bench.exchange, group, 400, NOW)
     assert group.triggered
-    assert [event.change for event in bench.events if isinstance(event, GroupChanged)] == ["created", "limit_updated", "limit_updated", "triggered"]
+    assert [event.change for event in bench.events if isinstance(event, GroupChanged)] == [
+        "created",
+        "limit_updated",
+        "limit_updated",
+        "triggered",
+    ]
 
 
 def test_deleted_group_takes_its_orders_and_its_name(bench):
@@ -268,7 +280,9 @@ def test_deleted_group_takes_its_orders_and_its_name(bench):
         group_changes.find(bench.a, group.group_id)
 
 
-@pytest.mark.parametrize(("value", "result", "yes_gets"), [(10_000, "yes", 100_000_000), (0, "no", 0), (5_000, "scalar", 50_000_000)])
+@pytest.mark.parametrize(
+    ("value", "result", "yes_gets"), [(10_000, "yes", 100_000_000), (0, "no", 0), (5_000, "scalar", 50_000_000)]
+)
 def test_settlement_pays_the_net_position(value, result, yes_gets):
     bench = Bench()
     bench.put(bench.b, "ask", 60, 120)
@@ -282,7 +296,13 @@ def test_settlement_pays_the_net_position(value, result, yes_gets):
     assert bench.market.result == result
     assert bench.a.cash - before == yes_gets
     row = bench.a.settlements[0]
-    assert (row.yes_bought, row.yes_cost, row.no_bought, row.no_cost, row.payout) == (12_000, 72_000_000, 2_000, 6_000_000, yes_gets)
+    assert (row.yes_bought, row.yes_cost, row.no_bought, row.no_cost, row.payout) == (
+        12_000,
+        72_000_000,
+        2_000,
+        6_000_000,
+        yes_gets,
+    )
     assert bench.a.cash + bench.b.cash == 2_000_000_000
 
 

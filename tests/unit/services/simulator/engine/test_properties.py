@@ -45,11 +45,19 @@ class Witness:
             assert was_first, "a trade skipped the head of the queue"
             assert key[2] == event.trade.price, "a trade not at the resting price"
             side = key[1]
-            better = [price for ticker, on, price in self.queues if (ticker, on) == key[:2] and ((price > key[2]) if side == "bid" else (price < key[2]))]
+            better = [
+                price
+                for ticker, on, price in self.queues
+                if (ticker, on) == key[:2] and ((price > key[2]) if side == "bid" else (price < key[2]))
+            ]
             assert not better, "a trade left a better price untouched"
 
     def ladder(self, ticker: str, side: str) -> list[tuple[int, int]]:
-        return sorted((price, sum(queue.values())) for (name, on, price), queue in self.queues.items() if (name, on) == (ticker, side))
+        return sorted(
+            (price, sum(queue.values()))
+            for (name, on, price), queue in self.queues.items()
+            if (name, on) == (ticker, side)
+        )
 
 
 def make(precision: int, grid: tuple[tuple[int, int, int], ...]) -> tuple[Exchange, Witness]:
@@ -81,7 +89,9 @@ def check(exchange: Exchange, witness: Witness, now_ms: int) -> None:
         for side in ("bid", "ask"):
             half = market.book.side(side)
             assert half.ladder() == witness.ladder(market.ticker, side)
-            assert all(level.total == sum(order.remaining for order in level.orders.values()) for level in half.levels.values())
+            assert all(
+                level.total == sum(order.remaining for order in level.orders.values()) for level in half.levels.values()
+            )
     for account in exchange.accounts.values():
         for order in account.orders.values():
             assert (order.status == "resting") == (order.remaining > 0)
@@ -117,7 +127,9 @@ CHANGE = st.fixed_dictionaries(
         "count": st.integers(0, 1500),
     }
 )
-GROUP = st.fixed_dictionaries({"do": st.sampled_from(["group", "trigger", "reset", "limit", "delete"]), "who": NAMES, "limit": st.integers(1, 20)})
+GROUP = st.fixed_dictionaries(
+    {"do": st.sampled_from(["group", "trigger", "reset", "limit", "delete"]), "who": NAMES, "limit": st.integers(1, 20)}
+)
 STEPS = st.lists(st.one_of(PLACE, PLACE, PLACE, CHANGE, GROUP), max_size=60)
 
 
@@ -144,7 +156,14 @@ def act(exchange: Exchange, step: dict, now_ms: int, unit: int) -> None:
             elif step["do"] == "decrease":
                 decrease(exchange, account, order.order_id, min(step["count"], order.remaining - 1), now_ms)
             else:
-                amend(exchange, exchange.resting(account, order.order_id, now_ms), step["price"] * unit, order.filled + step["count"], now_ms, expires_ms=order.expires_ms)
+                amend(
+                    exchange,
+                    exchange.resting(account, order.order_id, now_ms),
+                    step["price"] * unit,
+                    order.filled + step["count"],
+                    now_ms,
+                    expires_ms=order.expires_ms,
+                )
         case "group":
             group_changes.create(exchange, account, step["limit"] * 100, now_ms)
         case other if group_id:
@@ -159,7 +178,10 @@ def act(exchange: Exchange, step: dict, now_ms: int, unit: int) -> None:
                 group_changes.delete(exchange, group, now_ms)
 
 
-@pytest.mark.parametrize(("precision", "grid", "unit"), [(DIRECT_MEMBER, CENT_GRID, 100), (CENT_MEMBER, CENT_GRID, 100), (DIRECT_MEMBER, FINE_GRID, 7)])
+@pytest.mark.parametrize(
+    ("precision", "grid", "unit"),
+    [(DIRECT_MEMBER, CENT_GRID, 100), (CENT_MEMBER, CENT_GRID, 100), (DIRECT_MEMBER, FINE_GRID, 7)],
+)
 @given(steps=STEPS, values=st.tuples(st.integers(0, 100), st.integers(0, 100)))
 def test_nothing_is_lost_crossed_or_skipped(precision, grid, unit, steps, values):
     exchange, witness = make(precision, grid)

@@ -93,10 +93,16 @@ def test_end_of_the_game(finished):
     home, away = world.exchange.markets[f"{GAME}-PHI"], world.exchange.markets[f"{GAME}-DAL"]
     assert (home.status, home.result, home.settlement_value) == ("finalized", "yes", DOLLAR)
     assert (away.status, away.result, away.settlement_value) == ("finalized", "no", 0)
-    changes = [event.change for event in events if hasattr(event, "market") and hasattr(event, "change") and event.market is home]
+    changes = [
+        event.change
+        for event in events
+        if hasattr(event, "market") and hasattr(event, "change") and event.market is home
+    ]
     assert changes == ["activated", "closed", "determined", "settled"]
     accounts = world.exchange.accounts.values()
-    assert sum(account.cash for account in accounts) + world.exchange.fees_collected == sum(account.deposited for account in accounts)
+    assert sum(account.cash for account in accounts) + world.exchange.fees_collected == sum(
+        account.deposited for account in accounts
+    )
     assert not any(account.orders for account in accounts), "the flow keeps nothing"
 
 
