@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
         prog="touchline sim",
         description="A local Kalshi that plays recorded NFL games. A restart is a new world with the same keys.",
     )
-    found.add_argument("--port", type=int, default=0, help="0 picks a free port")
+    found.add_argument("--port", type=_port, default=0, help="0 picks a free port")
     found.add_argument("--host", default="127.0.0.1")
     found.add_argument("--state-dir", type=Path, help="key files and accepts.jsonl are written here")
     found.add_argument("--games", default=DEFAULT_GAME, help="event tickers or game ids, comma-separated, or all")
@@ -39,6 +40,12 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--cash", type=_cash, default=1_000_000_000, help="dollars each account starts with")
     found.add_argument("--admin", action="store_true", help="serve /sim/accept-log and /sim/faults")
     return found
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port: 0 to 65535")
+    return int(text)
 
 
 def _positive(text: str) -> float:
@@ -111,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _reason(error: Exception, options: argparse.Namespace) -> str:
     if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-        return f"cannot listen on {options.host}:{options.port}: {error.strerror}; choose another --port or 0"
+        return f"cannot listen on {options.host}:{options.port}: {os.strerror(error.errno)}; choose another --port or 0"
     return str(error)
 
 

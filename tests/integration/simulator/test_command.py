@@ -91,7 +91,16 @@ def test_spoiled_key_files(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--speed", "0"], ["--speed", "x"], ["--cash", "1.2.3"], ["--cash", "-5"], ["--tier", "gold"], []]
+    "arguments",
+    [
+        ["--speed", "0"],
+        ["--speed", "x"],
+        ["--port", "99999"],
+        ["--cash", "1.2.3"],
+        ["--cash", "-5"],
+        ["--tier", "gold"],
+        [],
+    ],
 )
 def test_bad_arguments(tmp_path, arguments):
     code, err = fails(*(["--state-dir", str(tmp_path)] if arguments else []), *arguments)

@@ -1,5 +1,7 @@
 """Recorded games become moments in compressed time."""
 
+from itertools import pairwise
+
 import pytest
 
 from services.simulator.world.games import find_games, list_games, load_plays
@@ -22,7 +24,7 @@ def test_every_shipped_game_runs_forward_to_its_final_score(game):
     assert (last.home_points, last.away_points) == (game.home_score, game.away_score)
     assert [moment.status for moment in moments].count("closed") == 1
     assert any(moment.status == "halftime" for moment in moments)
-    for before, after in zip(moments, moments[1:], strict=False):
+    for before, after in pairwise(moments):
         assert after.home_points >= before.home_points
         assert after.away_points >= before.away_points
         assert after.quarter >= before.quarter
