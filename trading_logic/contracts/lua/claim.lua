@@ -41,8 +41,8 @@ local epoch = redis.call('GET', KEYS[2]) or '0'
 if epoch ~= ARGV[3] then return drop('epoch', ARGV[3], epoch) end
 local term = redis.call('GET', KEYS[3]) or '0'
 if term ~= ARGV[4] then return drop('term', ARGV[4], term) end
-local writer = redis.call('GET', KEYS[4]) or 'none'
-if writer ~= ARGV[5] then return drop('writerLease', writer, ARGV[5]) end
+local writer = redis.call('GET', KEYS[4])
+if not writer or writer ~= ARGV[5] then return drop('writerLease', writer or 'none', ARGV[5]) end
 local lease_left = redis.call('PTTL', KEYS[5])
 if lease_left <= 0 then return drop('tradingLease', '0', '> 0') end
 local lease = cjson.decode(redis.call('GET', KEYS[5]))
@@ -79,7 +79,9 @@ if entry then
     if g == ARGV[10] then game = game + c end
   end
   local function part(ppm)
-    return math.max(0, math.floor(equity * tonumber(ppm) / 1000000))
+    -- In two parts: the whole product can pass 2^53, where doubles stop being exact.
+    local whole, rest = math.floor(equity / 1000000), equity % 1000000
+    return math.max(0, whole * tonumber(ppm) + math.floor(rest * tonumber(ppm) / 1000000))
   end
   if market + cost > tonumber(ARGV[14]) then
     return drop('maxPositionDollars', cash(market + cost), cash(tonumber(ARGV[14])))
