@@ -1,0 +1,92 @@
+"""One ledger: the loops of a policy's witness, and what binds them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from services.exchange.budget import TIERS, Budget
+from services.exchange.clock import SystemClock
+from services.exchange.errors import ExchangeError, KeyFileError
+from services.exchange.keys import KeySource
+from services.exchange.rest import WitnessRest
+from services.exchange.stream import ExchangeStream
+from services.ledger.desk import Desk
+from services.ledger.feeds import Feeds
+from services.ledger.halting import Halter
+from services.ledger.lease import Leases, acquire, identify, release
+from services.ledger.spec import SpecWatch
+from services.ledger.witness import Witness
+from services.ledger.writer import Writer
+from services.runtime.app import App, Fatal
+from services.runtime.record import Record
+from services.runtime.store import STORE_ERRORS
+from trading_logic.contracts.config import LedgerConfig
+from trading_logic.contracts.topics import RecordTopics
+
+KEY_CHECK_S = 5.0
+ACCOUNT_SHARE = 0.5
+"""Executor and ledger share the account's rate limits, half each."""
+
+
+async def main(app: App[LedgerConfig]) -> None:
+    """Run until told to stop; then give the ledger's lease back. The trading lease runs out by itself."""
+    cfg = app.config
+    app.subject = cfg.policy
+    try:
+        keys = KeySource(Path(cfg.exchange.key_id_file), Path(cfg.exchange.private_key_file), require_private=False)
+    except KeyFileError as error:
+        raise Fatal(str(error)) from error
+    clock = SystemClock()
+    writer = Writer(Record(app.record, RecordTopics(cfg.namespace, cfg.policy)), f"{cfg.process}:{app.clock.new_id()}")
+    if not await acquire(app, writer):
+        return
+    try:
+        incarnation = await identify(app, writer)
+        desk = Desk(cfg, writer, app.clock, app.log)
+        await desk.load()
+    except STORE_ERRORS as error:
+        raise Fatal(f"record Redis at {app.record.url}: {error}") from error
+    budget = Budget(TIERS["basic"].share(ACCOUNT_SHARE), clock)
+    async with (
+        WitnessRest(cfg.exchange.rest_url, keys, budget, clock, subaccount=cfg.exchange.subaccount) as venue,
+        ExchangeStream(cfg.exchange.ws_url, keys, clock, app.clock.new_id) as stream,
+    ):
+        witness = Witness(app, desk, venue, stream)
+        halter = Halter(app, desk, writer, venue)
+        leases = Leases(app, writer, desk, witness, halter, incarnation)
+        feeds = Feeds(app, desk, witness, halter, leases, desk.orders_at)
+        async with asyncio.TaskGroup() as tasks:
+            loops = [
+                tasks.create_task(leases.keep(), name="lease"),
+                tasks.create_task(leases.grant_loop(), name="grant"),
+                tasks.create_task(halter.run(), name="halt"),
+                tasks.create_task(witness.follow(), name="stream"),
+                tasks.create_task(witness.read_loop(), name="readings"),
+                tasks.create_task(feeds.tops_loop(), name="tops"),
+                tasks.create_task(feeds.reread_loop(), name="reread"),
+                tasks.create_task(feeds.orders_loop(), name="orders"),
+                tasks.create_task(feeds.fills_loop(), name="fills"),
+                tasks.create_task(feeds.nudges_loop(), name="nudges"),
+                tasks.create_task(feeds.risk_loop(), name="risk"),
+                tasks.create_task(_key_loop(app, keys, venue, stream), name="keys"),
+            ]
+            if cfg.spec_file:
+                loops.append(tasks.create_task(SpecWatch(app, desk, halter).run(), name="spec"))
+            await app.stop.wait()
+            for loop in loops:
+                loop.cancel()
+    await release(app, writer)
+
+
+async def _key_loop(app: App[LedgerConfig], keys: KeySource, venue: WitnessRest, stream: ExchangeStream) -> None:
+    """A changed key replaces the old one only after the exchange took it on a read."""
+    while not await app.sleep(KEY_CHECK_S):
+        app.beats.beat("keys")
+        try:
+            if await keys.refresh(venue.try_key):
+                await stream.reconnect()
+                app.log.info("key-replaced", key_id=keys.key_id)
+            app.status.clear("key")
+        except (ExchangeError, KeyFileError) as error:
+            app.status.fault("key", "BadKey", str(error))
