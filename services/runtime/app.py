@@ -25,6 +25,7 @@ from structlog.typing import FilteringBoundLogger
 from services.runtime.clock import Clock
 from services.runtime.health import CounterCollector, Heartbeats, Status, serve
 from services.runtime.logs import configure_logs
+from services.runtime.parent import follow
 from services.runtime.store import STORE_ERRORS, Store, StoreConfigError, result
 from trading_logic.contracts import codec, config, topics
 from trading_logic.contracts.messages import Report
@@ -122,6 +123,7 @@ async def _serve(role: str, cfg: C, main: Callable[[App[C]], Awaitable[None]]) -
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, stop.set)
+    follow(stop)
     registry = CollectorRegistry()
     status = Status()
     app = App(
