@@ -24,7 +24,7 @@ class FlowSettings:
     """How the crowd behaves. Times in wall seconds, rates per wall second and market, errors in cents."""
 
     maker_delay_s: tuple[float, float] = (1.5, 3.0)
-    maker_pause_s: tuple[float, float] = (0.25, 0.6)
+    maker_pause_s: tuple[float, float] = (0.4, 0.9)
     maker_error_cents: float = 1.5
     maker_memory: float = 0.97
     half_spread_cents: tuple[int, int] = (1, 2)
@@ -67,6 +67,7 @@ class Flow:
         self.known = game.opening_chance
         self.truth = game.opening_chance
         self.over = False
+        self._told_ms = 0
         *makers, self.noise, self.informed = accounts
         self.makers = [Maker(account, market) for account in makers for market in game.markets.values()]
 
@@ -86,7 +87,10 @@ class Flow:
             if over:
                 self.over = True
 
-        self._later(now_ms, self.rng.uniform(*self.settings.maker_delay_s), told)
+        # News arrives in the order in which it happened: a slow report never overtakes a newer one.
+        delay_ms = round(self.rng.uniform(*self.settings.maker_delay_s) * 1000)
+        self._told_ms = max(self._told_ms, now_ms + delay_ms)
+        self.schedule.at(self._told_ms, told)
 
     def _later(self, now_ms: int, seconds: float, action: Action) -> None:
         self.schedule.at(now_ms + max(1, round(seconds * 1000)), action)
