@@ -139,12 +139,12 @@ class Desk:
         return signals
 
     def everything(self, cause: Cause) -> list[Signal]:
-        """One signal per market as it stands."""
-        at = self.game.received_ms if cause == "game" and self.game else None
+        """One signal per market of the catalog as it stands; of its book only once anything was heard of it."""
+        at = self.game.received_ms if cause == "game" and self.game else 0
         return [
-            self._signal(market, cause, feed.received_ms if at is None else at)
+            self._signal(market, cause, at or feed.received_ms)
             for market, feed in self.feed.markets.items()
-            if market in self._infos
+            if market in self._infos and (at or feed.received_ms)
         ]
 
     def blind(self) -> list[str]:

@@ -25,6 +25,8 @@ MOST_KINDS = 100
 """Different problems of frames that are logged; the counter goes on."""
 
 SILENCE_S = 3.0
+MAX_BUFFER = 20_000
+"""Frames held in memory; beyond it the socket waits, and with it the exchange."""
 
 
 async def main(app: App[config.Ingest]) -> None:
