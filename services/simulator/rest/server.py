@@ -86,6 +86,8 @@ def _edge(venue: Venue, route: Route) -> _Edge:
 def _account(venue: Venue, route: Route, request: web.Request) -> Account | None:
     """Signed routes need a good signature; public ones only look up whose budget to charge."""
     if route.auth:
+        if request.query.get("subaccount", "0") not in {"", "0"}:
+            raise Refused("forbidden", status=403, details="this account has no subaccounts")
         path = request.raw_path.partition("?")[0]
         return venue.accounts[venue.authenticator.check(request.headers, request.method, path, venue.wall_ms())]
     return venue.accounts.get(request.headers.get(KEY_HEADER, ""))

@@ -115,6 +115,12 @@ async def test_bodies_that_do_not_decode(quiet, body, details):
     assert details is None or answer.body["details"] == details
 
 
+async def test_there_are_no_subaccounts(quiet):
+    assert (await quiet.one.call("GET", f"{BALANCE}?subaccount=0")).status == 200
+    answer = await quiet.one.call("GET", f"{BALANCE}?subaccount=3")
+    assert (answer.status, answer.body["error"]["code"]) == (403, "forbidden")
+
+
 async def test_giant_body(quiet):
     answer = await quiet.one.call("POST", "/portfolio/events/orders", b" " * (1024 * 1024 + 1))
     assert answer.status == 413
