@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from services.runtime.record import Claimed, Fence, Record
 from services.runtime.store import Store
 from trading_logic.contracts import record as shapes
