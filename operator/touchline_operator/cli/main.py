@@ -1,0 +1,103 @@
+"""Arguments of `touchline`, exit codes, and errors as one line each."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+
+from touchline_operator.adapters.local.clock import SystemClock
+from touchline_operator.cli.errors import OK, CommandError
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "": 1}
+
+
+def seconds(text: str) -> float:
+    """`60s`, `2m`, `1h` or plain seconds."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", text)
+    if match is None or float(match[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; allowed: such as 60s, 2m, 1h")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _positive(text: str) -> str:
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) is None or float(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed: a number above 0")
+    return text
+
+
+def _whole(text: str) -> str:
+    if re.fullmatch(r"[0-9]{1,18}", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed: a whole number")
+    return text
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="touchline", description="Automated trading of Kalshi sports event contracts.")
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="trade what the YAML files say, on this machine")
+    up.add_argument("files", nargs="+", type=Path, metavar="FILE", help="YAML of strategies and policies")
+    up.add_argument("--for", dest="for_s", type=seconds, metavar="TIME", help="stop after this long, such as 60s")
+    up.add_argument("--json", action="store_true", help="print one JSON object at the end and nothing else on stdout")
+    up.add_argument("--speed", type=_positive, default="60", help="how many times faster the simulated game runs")
+    up.add_argument("--seed", type=_whole, default="1", help="one seed, one simulated world")
+
+    get = commands.add_parser("get", help="show strategies and policies")
+    get.add_argument("--json", action="store_true")
+
+    halt = commands.add_parser("halt", help="stop a policy: no new order, cancel what rests, executors to zero")
+    halt.add_argument("policy", nargs="?", help="may be left out when there is only one")
+    halt.add_argument("--reason", default="", help="why, for those who read it later")
+    halt.add_argument("--json", action="store_true")
+
+    resume = commands.add_parser("resume", help="end a halt")
+    resume.add_argument("policy", nargs="?", help="may be left out when there is only one")
+    resume.add_argument("--halt-id", default="", help="the cause to take away; without it: the manual halt")
+    resume.add_argument("--rebaseline", action="store_true", help="accept the day's loss as the new start of the day")
+    resume.add_argument("--json", action="store_true")
+
+    commands.add_parser("sim", help="run the simulated exchange alone (see touchline sim --help)", add_help=False)
+    return made
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point: returns the exit code."""
+    began_ms = SystemClock().wall_ms()
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["sim"]:
+        os.execv(sys.executable, [sys.executable, "-m", "services.simulator", *words[1:]])  # noqa: S606  - our own module
+    args = parser().parse_args(words)
+    try:
+        return _run(args, began_ms)
+    except CommandError as error:
+        for line in str(error).splitlines():
+            sys.stderr.write(f"touchline: {line}\n")
+        return error.code
+    except BrokenPipeError:
+        return OK
+
+
+def _run(args: argparse.Namespace, began_ms: int) -> int:
+    # Each command imports what it needs: `get` and `halt` must be quick.
+    match args.command:
+        case "up":
+            from touchline_operator.cli.up import Options, up  # noqa: PLC0415  - see above
+
+            return up(Options(args.files, args.for_s, args.json, args.speed, args.seed), began_ms)
+        case "get":
+            from touchline_operator.cli.get import get  # noqa: PLC0415  - see above
+
+            return get(as_json=args.json)
+        case "halt":
+            from touchline_operator.cli.halt import halt  # noqa: PLC0415  - see above
+
+            return halt(args.policy, args.reason, as_json=args.json)
+        case "resume":
+            from touchline_operator.cli.halt import resume  # noqa: PLC0415  - see above
+
+            return resume(args.policy, args.halt_id, rebaseline=args.rebaseline, as_json=args.json)
+        case command:
+            raise ValueError(f"no command {command}")
