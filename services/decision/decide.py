@@ -31,8 +31,6 @@ VIEW_MS: Final = 1_000
 PASS: Final = frozenset({"minEdge", "kelly"})
 """Rules that say that there is nothing to gain; all others refuse what there might be."""
 
-ANY_MARKET: Final = ""
-
 
 @dataclass(slots=True)
 class Draft:
@@ -117,8 +115,6 @@ def _market_status(asked: Asked, _draft: Draft) -> Refusal | None:
         return Refusal("marketStatus", "exchange paused", "active")
     if market.info.status != "active":
         return Refusal("marketStatus", market.info.status, "active")
-    if asked.config.market not in {ANY_MARKET, asked.signal.market}:
-        return Refusal("marketStatus", f"{asked.signal.market} is not traded", asked.config.market)
     return None
 
 

@@ -110,7 +110,8 @@ class Deciding:
                 continue
             good.append(entry)
             for signal in signals:
-                self._one(signal, decisions, intents)
+                if self._app.config.market in {"", signal.market}:
+                    self._one(signal, decisions, intents)
         await self._write(good, decisions, intents)
 
     def _one(self, signal: Signal, decisions: list[Decision], intents: list[Intent]) -> None:

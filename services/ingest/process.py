@@ -6,9 +6,11 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from services.exchange.budget import TIERS, Budget
 from services.exchange.clock import SystemClock
-from services.exchange.errors import KeyFileError
+from services.exchange.errors import DecodeError, KeyFileError, PermanentError, TemporaryError
 from services.exchange.keys import KeySource
+from services.exchange.reads import ExchangeReads
 from services.exchange.stream import ExchangeStream
 from services.ingest.desk import BOOKS, TRADES, Desk
 from services.runtime.app import App
@@ -17,6 +19,7 @@ from trading_logic.contracts import codec, config, topics
 from trading_logic.contracts.messages import BookState, CatalogEntry, MarketData, TopOfBook, TradePrint
 
 HEARTBEAT_S = 1.0
+KEY_S = 5.0
 BOOK_EVERY_MS = 200
 """Book snapshots are for readers that start: often enough to keep their catch-up short, seldom enough to be cheap."""
 
@@ -44,17 +47,21 @@ async def main(app: App[config.Ingest]) -> None:
         await stream.subscribe([BOOKS, TRADES], list(desk.feed.markets))
         ingest = Ingest(app, desk, stream)
         await ingest.begin()
-        frames = asyncio.create_task(ingest.frames(), name="frames")
-        beat = asyncio.create_task(ingest.heartbeat(), name="heartbeat")
         stopped = asyncio.create_task(app.stop.wait(), name="stop")
+        loops = {
+            asyncio.create_task(ingest.frames(), name="frames"),
+            asyncio.create_task(ingest.heartbeat(), name="heartbeat"),
+            asyncio.create_task(_follow_key(app, keys, stream), name="key"),
+        }
         try:
-            done, _ = await asyncio.wait({frames, beat, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            for task in done - {stopped}:
-                task.result()  # a loop that ended by itself ends the process, with its own error
+            done, _ = await asyncio.wait({*loops, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not app.stop.is_set():
+                for task in done:
+                    task.result()  # a loop that ended by itself ends the process, with its own error
         finally:
-            for task in (frames, beat, stopped):
+            for task in (*loops, stopped):
                 task.cancel()
-            await asyncio.gather(frames, beat, stopped, return_exceptions=True)
+            await asyncio.gather(*loops, stopped, return_exceptions=True)
 
 
 async def _catalog(app: App[config.Ingest]) -> CatalogEntry | None:
@@ -98,6 +105,29 @@ async def _keys(app: App[config.Ingest]) -> KeySource | None:
     return None
 
 
+async def _follow_key(app: App[config.Ingest], keys: KeySource, stream: ExchangeStream) -> None:
+    """Adopt a changed key once the exchange takes it on a read call; until then the old one stays in use."""
+    clock = SystemClock()
+    cfg = app.config.exchange
+    async with ExchangeReads(
+        cfg.rest_url, keys, Budget(TIERS["basic"], clock), clock, subaccount=cfg.subaccount
+    ) as reads:
+        while not await app.sleep(KEY_S):
+            app.beats.beat("key", within_ms=60_000)
+            try:
+                adopted = await keys.refresh(reads.try_key)
+            except TemporaryError as error:
+                app.log.warning("new-key-not-tried", error=str(error))
+            except (KeyFileError, PermanentError, DecodeError) as error:
+                app.log.error("new-key-refused", message=str(error))
+                app.status.fault("key", "BadKey", f"the changed key is not used: {error}")
+            else:
+                if adopted:
+                    app.status.clear("key")
+                    app.log.info("new-key", key_id=keys.key_id)
+                    await stream.reconnect()
+
+
 class Ingest:
     """One event's desk, bound to its stream and the bus."""
 
@@ -115,6 +145,7 @@ class Ingest:
 
     async def begin(self) -> None:
         """Say that whatever an earlier life published is not to be trusted until its next snapshot."""
+        self._app.status.fault("exchange", "Connecting", f"waiting for {self._app.config.exchange.ws_url}")
         started = self._desk.block("", "ingest started; waiting for the first snapshot", self._app.clock.wall_ms())
         self._desk.feed.apply(started)
         async with self._writing:

@@ -14,7 +14,13 @@ def feed() -> EventFeed:
 
 def test_a_top_of_both_sides():
     top = feed().markets["m"].top(25)
-    assert (top.status, top.yes_bid, top.yes_bid_size, top.yes_ask, top.yes_ask_size) == ("valid", 4_100, 200, 4_500, 100)
+    assert (top.status, top.yes_bid, top.yes_bid_size, top.yes_ask, top.yes_ask_size) == (
+        "valid",
+        4_100,
+        200,
+        4_500,
+        100,
+    )
     assert (top.session, top.sid, top.seq, top.received_ms, top.alive_ms) == ("s1", 1, 1, 10, 25)
 
 

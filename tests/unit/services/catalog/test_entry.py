@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from services.catalog.entry import CatalogError, Facts, build, prior_of_trades, same_but_for_time
 from services.exchange.models import Event, Market, Milestone, Series, Trade
 from services.exchange.wire import BodyDecoder
@@ -71,7 +72,10 @@ def test_what_an_entry_says():
     found = entry(START - 1)
     assert (found.event, found.game, found.home, found.away) == (EV, "game-1", "PHI", "DAL")
     assert (found.home_id, found.away_id, found.start_ms) == ("id-phi", "id-dal", START)
-    assert {m.market[-3:]: (m.outcome, m.prior) for m in found.markets} == {"DAL": ("away", 3_900), "PHI": ("home", 6_100)}
+    assert {m.market[-3:]: (m.outcome, m.prior) for m in found.markets} == {
+        "DAL": ("away", 3_900),
+        "PHI": ("home", 6_100),
+    }
     assert found.markets[0].price_ranges == (("0.0000", "1.0000", "0.0100"),)
     assert (found.fee_type, found.fee_multiplier_ppm) == ("quadratic_with_maker_fees", 1_000_000)
 

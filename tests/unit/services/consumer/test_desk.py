@@ -3,9 +3,9 @@ from __future__ import annotations
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from services.consumer.desk import GAME_LATE_MS, ZERO, Desk, entry_id, prior_home
 from services.consumer.games import KNOWN_FOR_MS, Games
-
 from trading_logic.contracts import codec
 from trading_logic.contracts.messages import (
     BookDelta,

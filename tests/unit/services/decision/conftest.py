@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from services.decision.decide import Asked
 from services.decision.fair import FairValue
 from services.decision.terms import market_terms
 from services.decision.view import RiskView
-
 from trading_logic.contracts import config
 from trading_logic.contracts.messages import CatalogEntry, GameState, MarketInfo, Signal, TopOfBook
 
@@ -30,7 +30,9 @@ LIMITS = config.Limits(
     stale_after_ms=10_000,
     degraded_kelly_ppm=500_000,
 )
-EXCHANGE = config.Exchange("Simulator", "http://127.0.0.1:1/trade-api/v2", "ws://127.0.0.1:1/trade-api/ws/v2", "", "", 0)
+EXCHANGE = config.Exchange(
+    "Simulator", "http://127.0.0.1:1/trade-api/v2", "ws://127.0.0.1:1/trade-api/ws/v2", "", "", 0
+)
 CONFIG = config.DecisionConfig(
     process="decision",
     namespace="t",

@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from services.decision.decide import decide, entry_price, exit_plan
 from services.decision.terms import market_terms
 from services.decision.view import RiskView
-
 from trading_logic.refusal import Refusal
 
 
@@ -66,12 +66,6 @@ def test_market_status_of_an_unknown_market_and_a_paused_exchange(scene):
     assert rule(scene.asked(signal=scene.with_(market="KXOTHER"))) == "marketStatus"
     paused = msgspec.structs.replace(scene.catalog, exchange_active=False)
     assert rule(scene.asked(catalog=paused)) == "marketStatus"
-
-
-def test_a_strategy_on_one_market_leaves_the_others(scene):
-    other = msgspec.structs.replace(scene.config, market=scene.away)
-    assert rule(scene.asked(cfg=other)) == "marketStatus"
-    assert rule(scene.asked(cfg=msgspec.structs.replace(scene.config, market=scene.home))) == ""
 
 
 def test_game_status(scene):
@@ -181,7 +175,9 @@ def test_less_than_the_least_position_is_refused_never_rounded_up(scene):
 
 
 def test_degraded_data_halves_the_stake(scene):
-    whole = decide(scene.asked(cfg=scene.limits(max_position_fraction_ppm=1_000_000, max_game_fraction_ppm=1_000_000)))[1]
+    whole = decide(scene.asked(cfg=scene.limits(max_position_fraction_ppm=1_000_000, max_game_fraction_ppm=1_000_000)))[
+        1
+    ]
     half = decide(
         scene.asked(
             cfg=scene.limits(max_position_fraction_ppm=1_000_000, max_game_fraction_ppm=1_000_000),

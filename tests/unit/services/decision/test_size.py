@@ -5,8 +5,8 @@ import dataclasses
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from services.decision.size import entry_size
 
+from services.decision.size import entry_size
 from trading_logic.fees import FeeSchedule, Precision
 from trading_logic.refusal import Refusal
 from trading_logic.sizing import Sized, Terms, worst_cost
@@ -27,7 +27,9 @@ PPM = st.integers(0, 1_000_000)
     caps=st.tuples(CASH, PPM, PPM, PPM),
     available=st.none() | st.integers(0, 100_000),
 )
-def test_whatever_the_numbers_no_limit_is_passed(scene_limits, price, probability, equity, held, game, total, caps, available):
+def test_whatever_the_numbers_no_limit_is_passed(
+    scene_limits, price, probability, equity, held, game, total, caps, available
+):
     limits, view = scene_limits
     limits = msgspec.structs.replace(
         limits,

@@ -4,8 +4,8 @@ import dataclasses
 
 import msgspec
 import pytest
-from services.decision.view import Raw, ViewError, parse
 
+from services.decision.view import Raw, ViewError, parse
 from trading_logic.contracts.record import PositionRecord
 
 RISK = {

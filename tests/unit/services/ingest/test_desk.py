@@ -13,7 +13,6 @@ from services.exchange.frames import (
     TradeFrame,
 )
 from services.ingest.desk import Desk
-
 from trading_logic.contracts.messages import BookDelta, BookSnapshot, FeedState, TradePrint
 from trading_logic.feed import EventFeed
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from services.sources.football import parse_football
 from services.sources.ports import GameRef, SourceError
 from services.sources.process import changed
