@@ -59,19 +59,13 @@ class Feeds:
     def _take_top(self, body: bytes) -> None:
         try:
             top = _top.one(body)
-        except codec.CodecError:
-            try:
-                tops = _top.batch(body)
-            except codec.CodecError as error:
-                self._app.count("bad_tops")
-                self._app.log.warning("bad-top", error=str(error))
-                return
-        else:
-            tops = [top]
-        for found in tops:
-            self._desk.tops[found.market] = found
-            if found.market in self._desk.books.holdings:
-                self.marked.set()
+        except codec.CodecError as error:
+            self._app.count("bad_tops")
+            self._app.log.warning("bad-top", error=str(error))
+            return
+        self._desk.tops[top.market] = top
+        if top.market in self._desk.books.holdings:
+            self.marked.set()
 
     async def reread_loop(self) -> None:
         """The tops and the catalog as keys: what pub/sub lost, and the proof that the bus is there."""

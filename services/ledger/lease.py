@@ -65,7 +65,7 @@ class Leases:
             self._app.beats.beat("lease")
             asked = self._app.clock.mono_ms()
             try:
-                await self._check_incarnation()
+                await self.check_incarnation()
                 if not await self._writer.record.renew(lease, self._writer.token, LEDGER_TTL_MS):
                     raise LeaseLost("the ledger lease is held by another or gone: this ledger stops")
                 good_until = asked + LEDGER_TTL_MS
@@ -73,8 +73,8 @@ class Leases:
                 self._app.log.warning("lease-not-renewed", error=str(error), left_ms=good_until - asked)
             await self._app.sleep(RENEW_S)
 
-    async def _check_incarnation(self) -> None:
-        """A record with another identity was wiped or rolled back: latch there, and begin anew."""
+    async def check_incarnation(self) -> None:
+        """A record with another identity was wiped or rolled back: latch there. Raises LeaseLost to begin anew."""
         found = await result(self._writer.record.store.client.get(self._writer.record.topics.incarnation()))
         now = found.decode() if found is not None else ""
         if now == self._incarnation:

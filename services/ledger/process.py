@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
 
 from services.exchange.budget import TIERS, Budget
@@ -17,7 +18,7 @@ from services.ledger.halting import Halter
 from services.ledger.lease import Leases, acquire, identify, release
 from services.ledger.spec import SpecWatch
 from services.ledger.witness import Witness
-from services.ledger.writer import Writer
+from services.ledger.writer import LeaseLost, Writer
 from services.runtime.app import App, Fatal
 from services.runtime.record import Record
 from services.runtime.store import STORE_ERRORS
@@ -56,27 +57,45 @@ async def main(app: App[LedgerConfig]) -> None:
         halter = Halter(app, desk, writer, venue)
         leases = Leases(app, writer, desk, witness, halter, incarnation)
         feeds = Feeds(app, desk, witness, halter, leases, desk.orders_at)
-        async with asyncio.TaskGroup() as tasks:
-            loops = [
-                tasks.create_task(leases.keep(), name="lease"),
-                tasks.create_task(leases.grant_loop(), name="grant"),
-                tasks.create_task(halter.run(), name="halt"),
-                tasks.create_task(witness.follow(), name="stream"),
-                tasks.create_task(witness.read_loop(), name="readings"),
-                tasks.create_task(feeds.tops_loop(), name="tops"),
-                tasks.create_task(feeds.reread_loop(), name="reread"),
-                tasks.create_task(feeds.orders_loop(), name="orders"),
-                tasks.create_task(feeds.fills_loop(), name="fills"),
-                tasks.create_task(feeds.nudges_loop(), name="nudges"),
-                tasks.create_task(feeds.risk_loop(), name="risk"),
-                tasks.create_task(_key_loop(app, keys, venue, stream), name="keys"),
-            ]
-            if cfg.spec_file:
-                loops.append(tasks.create_task(SpecWatch(app, desk, halter).run(), name="spec"))
-            await app.stop.wait()
-            for loop in loops:
-                loop.cancel()
+        try:
+            await _run_loops(app, desk, witness, halter, leases, feeds, _key_loop(app, keys, venue, stream))
+        except* LeaseLost:
+            # Whichever loop was fenced first: a wiped record must say so to whoever comes next.
+            await leases.check_incarnation()
+            raise
     await release(app, writer)
+
+
+async def _run_loops(
+    app: App[LedgerConfig],
+    desk: Desk,
+    witness: Witness,
+    halter: Halter,
+    leases: Leases,
+    feeds: Feeds,
+    keys: Coroutine[None, None, None],
+) -> None:
+    """Every loop until the process is told to stop; the first that fails ends them all."""
+    async with asyncio.TaskGroup() as tasks:
+        loops = [
+            tasks.create_task(leases.keep(), name="lease"),
+            tasks.create_task(leases.grant_loop(), name="grant"),
+            tasks.create_task(halter.run(), name="halt"),
+            tasks.create_task(witness.follow(), name="stream"),
+            tasks.create_task(witness.read_loop(), name="readings"),
+            tasks.create_task(feeds.tops_loop(), name="tops"),
+            tasks.create_task(feeds.reread_loop(), name="reread"),
+            tasks.create_task(feeds.orders_loop(), name="orders"),
+            tasks.create_task(feeds.fills_loop(), name="fills"),
+            tasks.create_task(feeds.nudges_loop(), name="nudges"),
+            tasks.create_task(feeds.risk_loop(), name="risk"),
+            tasks.create_task(keys, name="keys"),
+        ]
+        if app.config.spec_file:
+            loops.append(tasks.create_task(SpecWatch(app, desk, halter).run(), name="spec"))
+        await app.stop.wait()
+        for loop in loops:
+            loop.cancel()
 
 
 async def _key_loop(app: App[LedgerConfig], keys: KeySource, venue: WitnessRest, stream: ExchangeStream) -> None:

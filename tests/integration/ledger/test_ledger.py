@@ -1,0 +1,316 @@
+"""The ledger against a real simulator and a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.exchange import models
+from services.runtime.record import Claimed
+from services.runtime.store import result
+from trading_logic.refusal import Refusal
+
+World = Any  # the class lives in conftest, which tests cannot import by name
+
+
+async def until(what: Callable[[], Awaitable[Any]], seconds: float, told: str) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := await what()):
+        assert time.monotonic() < deadline, told
+        await asyncio.sleep(0.05)
+    return found
+
+
+async def some_trades(world: World, seed: int, orders: int) -> None:
+    """Orders on both sides that take, rest, flip and are cancelled."""
+    rng = random.Random(seed)
+    for _ in range(orders):
+        market = await world.market()
+        side = rng.choice(["yes", "no"])
+        ask = market.yes_ask if side == "yes" else 10_000 - market.yes_bid
+        count = rng.randrange(100, 900, 50)
+        if rng.random() < 0.3:
+            resting = await world.trade(market.ticker, side, max(ask - 1_500, 100), count, rest=True)
+            if resting.remaining_count:
+                await world.rest.cancel_order(resting.order_id, market.ticker)
+        else:
+            await world.trade(market.ticker, side, min(ask + 200, 9_900), count)
+
+
+async def reservations(world: World) -> dict[str, str]:
+    return await world.hash(world.record.topics.reserved())
+
+
+async def test_books_equal_the_exchange_and_a_killed_ledger_finds_the_same(world: World) -> None:
+    await world.feed()
+    world.start()
+    await world.ready()
+    started = await world.risk()
+    assert int(started["cash"]) == (await world.rest.balance()).balance
+    await world.take_over()
+    for seed in range(3):
+        trading = asyncio.create_task(some_trades(world, seed, 6))
+        await asyncio.sleep(0.05 + 0.15 * seed)
+        world.kill()
+        await trading
+        # What happens now nobody sees; the next one reads it from the exchange.
+        await some_trades(world, seed + 10, 3)
+        world.start()
+        await world.ready()
+    risk = await world.equal_to_venue()
+
+    async def none_reserved() -> bool:
+        return not await reservations(world)
+
+    await until(none_reserved, 10, "a reservation stays")
+    opened = {
+        name.decode() for name in await result(world.record.store.client.smembers(world.record.topics.open_orders()))
+    }
+    fills = await world.rest.fills()
+    assert len(fills) >= 10
+    assert set(await world.hash(world.record.topics.booked())) == {fill.fill_id for fill in fills}
+    assert int(risk["fees"]) == sum(fill.fee_cost for fill in fills)
+    cost = sum(body["cost"] for body in (await world.positions()).values())
+    assert int(risk["cash"]) + cost == int(started["cash"]) + int(risk["realized"]) - int(risk["fees"])
+    # Orders whose cancel the "executor" never recorded stay open for it to resolve.
+    for intent in opened:
+        assert (await world.hash(world.record.topics.order(intent)))["state"] == "resting"
+
+    before = await world.risk(), await world.positions()
+    assert world.kill(signal.SIGTERM) == 0
+    world.start()
+    await world.ready()
+    after = await world.risk(), await world.positions()
+    for name in ("cash", "peak", "day_start", "day", "realized", "fees", "seq", "started_equity"):
+        assert after[0][name] == before[0][name], name
+    assert {m: (p["count"], p["cost"]) for m, p in after[1].items()} == {
+        m: (p["count"], p["cost"]) for m, p in before[1].items()
+    }
+
+
+async def test_a_reservation_shrinks_with_its_fills_and_an_unfilled_entry_is_no_trade(world: World) -> None:
+    await world.feed()
+    world.start()
+    await world.ready()
+    await world.take_over()
+    market = await world.market()
+    trades = await result(world.record.store.client.keys("*trades*"))
+    assert trades == []
+    intent = world.intent(market.ticker, "yes", 100, 1_000)
+    assert isinstance(await world.claim(intent), Claimed)
+    assert (await reservations(world))[intent.id].endswith(str(intent.cost))
+    ack = await world.send(intent, rest=True)
+    assert ack.remaining_count == 1_000
+    await world.rest.cancel_order(ack.order_id, market.ticker)
+
+    async def released() -> bool:
+        return intent.id not in await reservations(world)
+
+    await until(released, 6, "the reservation of a cancelled order stays")
+    (key,) = await result(world.record.store.client.keys("*trades*")) or [b"gone"]
+    assert key == b"gone" or intent.id.encode() not in await result(world.record.store.client.smembers(key))
+
+    # Refused: the executor's word is enough, nothing is at the exchange.
+    second = world.intent(market.ticker, "yes", 100, 1_000)
+    assert isinstance(await world.claim(second), Claimed)
+    await world.record.outcome(second.id, "refused", order_id="", filled=0, remaining=0, reason="no", now_ms=0)
+
+    async def second_gone() -> bool:
+        is_open = await result(world.record.store.client.sismember(world.record.topics.open_orders(), second.id))
+        return second.id not in await reservations(world) and not is_open
+
+    await until(second_gone, 6, "the reservation of a refused order stays")
+
+    # Unknown keeps its reservation, until the exchange shows the order.
+    third = world.intent(market.ticker, "yes", min(market.yes_ask + 200, 9_900), 500)
+    assert isinstance(await world.claim(third), Claimed)
+    await world.record.outcome(third.id, "unknown", order_id="", filled=0, remaining=500, reason="time-out", now_ms=0)
+    await asyncio.sleep(2.5)
+    assert third.id in await reservations(world)
+    sent = await world.send(third, tell=False)
+    assert sent.fill_count == 500
+
+    async def third_gone() -> bool:
+        return third.id not in await reservations(world)
+
+    await until(third_gone, 6, "the reservation of a filled order stays")
+    await world.equal_to_venue()
+    assert (await world.positions())[market.ticker]["strategy"] == "sunday"
+
+
+async def test_an_order_that_no_executor_recorded_is_found_told_and_cancelled_by_a_halt(world: World) -> None:
+    world.start()
+    await world.ready()
+    market = await world.market()
+    placed = time.monotonic()
+    ack = await world.rest.create_order(
+        models.CreateOrder(
+            ticker=market.ticker, client_order_id="somebody-else", side="bid", price=100, count=1_000,
+            time_in_force="good_till_canceled",
+        )
+    )  # fmt: skip
+
+    async def told() -> bool:
+        events = await world.events()
+        return any(event.rule == "unmanagedOrder" and event.value == ack.order_id for event in events)
+
+    await until(told, 6, "an unmanaged order was not found")
+    assert time.monotonic() - placed <= 5
+
+    async def counted() -> bool:
+        exposure = await world.hash(world.record.topics.exposure())
+        return (await world.risk())["unmanaged"] == "1" and exposure.get(f"m:{market.ticker}") == "100000"
+
+    await until(counted, 3, "an unmanaged order does not count as exposure")
+
+    world.spec(halt=True, haltReason="test")
+
+    async def confirmed() -> bool:
+        return (await world.halt()).get("state") == "confirmed"
+
+    await until(confirmed, 10, "the halt is not confirmed")
+    assert await world.rest.orders(status="resting") == []
+    assert [event.kind for event in await world.events()][-2:] == ["latched", "halted"]
+
+
+async def test_a_breach_latches_and_the_halt_ends_with_nothing_resting(world: World) -> None:
+    world.limits = msgspec.structs.replace(world.limits, max_drawdown_ppm=1_000, max_daily_loss_ppm=900_000)
+    await world.feed()
+    world.start()
+    await world.ready()
+    await world.take_over()
+    market = await world.market()
+    resting = await world.trade(market.ticker, "yes", 100, 1_000, rest=True)
+    assert resting.remaining_count == 1_000
+    epoch = await world.record.epoch()
+    # The spread and the fee of this order are more than 0.1 % of 1,000 dollars.
+    await world.trade(market.ticker, "yes", min(market.yes_ask + 500, 9_900), 20_000)
+
+    async def latched() -> Any:
+        return await world.record.causes()
+
+    (cause,) = (await until(latched, 6, "no cause")).values()
+    assert (cause.source, cause.rule, cause.limit) == ("Drawdown", "maxDrawdown", "0.001")
+    assert cause.id.startswith("drawdown-")
+    assert float(cause.value) > 0.001
+    assert await world.record.epoch() == epoch + 1
+    assert isinstance(await world.claim(world.intent(market.ticker, "yes", 100, 1_000)), Refusal)
+
+    async def group_fenced() -> bool:
+        return await world.rest.orders(status="resting") == []
+
+    await until(group_fenced, 3, "the group was not triggered")
+    assert (await world.halt())["state"] == "draining"  # the executor has not spoken
+    await world.acknowledge()
+
+    async def confirmed() -> bool:
+        return (await world.halt()).get("state") == "confirmed"
+
+    await until(confirmed, 6, "the halt is not confirmed")
+    assert not await result(world.record.store.client.exists(world.record.topics.trading_lease()))
+
+    # Resumed by name: the peak is the equity, a new epoch, and the lease is back.
+    world.spec(resume={"haltID": cause.id})
+
+    async def empty() -> bool:
+        return not await world.record.causes()
+
+    await until(empty, 10, "the cause stays")
+    await world.ready()
+    risk = await world.risk()
+    assert abs(int(risk["peak"]) - int(risk["equity"])) < 1_000_000
+    assert await world.record.epoch() == epoch + 2
+    assert any(event.kind == "resumed" and "before" in event.reason for event in await world.events())
+
+
+async def test_the_trading_lease_ends_with_the_ledger(world: World) -> None:
+    world.limits = msgspec.structs.replace(world.limits, stale_after_ms=2_000)
+    world.start()
+    await world.ready()
+    await world.take_over()
+    world.kill()
+
+    async def gone() -> bool:
+        return not await result(world.record.store.client.exists(world.record.topics.trading_lease()))
+
+    await until(gone, 3, "the lease outlives the ledger")
+    market = await world.market()
+    dropped = await world.claim(world.intent(market.ticker, "yes", 100, 1_000))
+    assert isinstance(dropped, Refusal)
+    assert dropped.rule == "tradingLease"
+
+
+async def test_a_wiped_record_is_noticed_and_latched(world: World) -> None:
+    world.start()
+    await world.ready()
+    assert world.process is not None
+    await result(world.record.store.client.flushall())
+    assert world.process.wait(20) == 1
+    world.process = None
+    (cause,) = (await world.record.causes()).values()
+    assert cause.source == "RedisChanged"
+    world.start()
+    await asyncio.sleep(3)
+    assert not await result(world.record.store.client.exists(world.record.topics.trading_lease()))
+
+
+async def test_the_exchange_out_of_reach_leaves_the_halt_pending(world: World) -> None:
+    world.start()
+    await world.ready()
+    world.venue.process.send_signal(signal.SIGSTOP)
+    world.spec(halt=True, haltReason="no exchange")
+
+    async def pending() -> bool:
+        return (await world.halt()).get("state") == "pending-venue"
+
+    try:
+        await until(pending, 15, "the halt does not say that the exchange is away")
+    finally:
+        world.venue.process.send_signal(signal.SIGCONT)
+
+    async def confirmed() -> bool:
+        return (await world.halt()).get("state") == "confirmed"
+
+    await until(confirmed, 20, "the halt is not confirmed once the exchange is back")
+    world.spec(halt=False)
+
+    async def resumed() -> bool:
+        return not await world.record.causes()
+
+    await until(resumed, 10, "halt: false does not resume")
+    await world.ready()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", [("--pregame", "6", "--speed", "600", "--settlement-seconds", "2")], indirect=True)
+async def test_a_settlement_is_paid_once_and_the_books_are_flat(world: World) -> None:
+    world.start()
+    await world.ready()
+    await world.take_over()
+    market = await world.market()
+    await world.trade(market.ticker, "yes", min(market.yes_ask + 300, 9_900), 1_000)
+
+    async def held() -> bool:
+        return market.ticker in await world.positions()
+
+    await until(held, 6, "the position is not booked")
+
+    async def settled() -> bool:
+        return market.ticker in await world.hash(world.record.topics.settled())
+
+    await until(settled, 60, "not settled")
+    risk = await world.equal_to_venue()
+    assert await world.positions() == {}
+    assert risk["exposure"] == "0"
+    assert [event.kind for event in await world.events()].count("settled") == 1
+    world.kill()
+    world.start()
+    await world.ready()
+    assert (await world.equal_to_venue())["cash"] == risk["cash"]
