@@ -28,7 +28,7 @@ MOST_KINDS = 100
 """Different problems of frames that are logged; the counter goes on."""
 
 SILENCE_S = 3.0
-MAX_BUFFER = 20_000
+MAX_BUFFER = 4_096
 """Frames held in memory; beyond it the socket waits, and with it the exchange."""
 
 
@@ -42,7 +42,7 @@ async def main(app: App[config.Ingest]) -> None:
         return
     desk = Desk(market.market for market in entry.markets)
     async with ExchangeStream(
-        cfg.exchange.ws_url, keys, SystemClock(), app.clock.new_id, silence_s=SILENCE_S
+        cfg.exchange.ws_url, keys, SystemClock(), app.clock.new_id, silence_s=SILENCE_S, max_buffer=MAX_BUFFER
     ) as stream:
         await stream.subscribe([BOOKS, TRADES], list(desk.feed.markets))
         ingest = Ingest(app, desk, stream)
