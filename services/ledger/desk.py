@@ -349,12 +349,13 @@ class Desk:
             return
         worth = self._value(self.books)
         track = drawdown.observe(self.track, self.books.cash + worth.worth, self.day())
-        crossed = bool(drawdown.breaches(track, self.cfg.limits)) and track != self.track
+        before, self.track = self.track, track  # every mark counts for the peak, also between two writes
+        crossed = track != before and bool(drawdown.breaches(track, self.cfg.limits))
+        new_day = track.day != before.day
         limits = exposures.of(self.books.holdings, self.game_of, self.markets, self.reading.unmanaged.values())
         age = self._clock.mono_ms() - self._wrote_ms
-        changed = track != self.track or self._risk(self.books, worth, limits.total) != self._written
-        new_day = track.day != self.track.day
-        if crossed or age >= WRITE_AT_LEAST_MS or (changed and age >= WRITE_EVERY_MS):
+        changed = self._risk(self.books, worth, limits.total) != self._written
+        if crossed or new_day or age >= WRITE_AT_LEAST_MS or (changed and age >= WRITE_EVERY_MS):
             await self._commit(self.books, ())
         if new_day:
             await self.event("day", reason=f"trading day {track.day} begins with {format_cash(track.day_start)}")

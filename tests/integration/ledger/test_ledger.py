@@ -314,3 +314,30 @@ async def test_a_settlement_is_paid_once_and_the_books_are_flat(world: World) ->
     world.start()
     await world.ready()
     assert (await world.equal_to_venue())["cash"] == risk["cash"]
+
+
+async def test_a_group_that_nobody_of_ours_triggered_latches(world: World) -> None:
+    world.start()
+    await world.ready()
+    await world.take_over()
+    await world.rest.trigger_order_group(world.fence.group)
+
+    async def latched() -> Any:
+        return await world.record.causes()
+
+    (cause,) = (await until(latched, 5, "a tripped group is not noticed")).values()
+    assert cause.source == "GroupTripped"
+    assert world.fence.group in cause.reason
+
+
+async def test_a_group_that_its_executor_closed_is_no_cause(world: World) -> None:
+    world.start()
+    await world.ready()
+    await world.take_over()
+    topics = world.record.topics
+    body = msgspec.json.decode(await result(world.record.store.client.hget(topics.groups("sunday"), world.fence.group)))
+    marked = msgspec.json.encode({**body, "state": "triggered"})
+    await result(world.record.store.client.hset(topics.groups("sunday"), world.fence.group, marked))
+    await world.rest.trigger_order_group(world.fence.group)
+    await asyncio.sleep(1)
+    assert await world.record.causes() == {}
