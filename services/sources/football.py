@@ -1,6 +1,6 @@
 """Football `details` of the exchange's live data, read strictly: a wrong clock is worse than no clock. Pure.
 
-Shape: `../kalshi-api` §7.8 as recorded; the exchange itself does not type it, so every key that is used is checked.
+The exchange publishes no schema for it, so every key that is used is checked.
 """
 
 from __future__ import annotations

@@ -76,6 +76,18 @@ def test_from_frame_to_decision(simulated, tools):
     run.redis.client_kill_filter(_type="normal", skipme=True)
     for market in (tools.home, tools.away):
         tools.poll(f"REST and bus agree on {market} again", lambda m=market: same_top(run, m))
+    # An ingest that dies takes no book with it: the next one says that nothing is known until its own snapshots.
+    sessions = {s.top.session for s in run.signals()}
+    run.kill("ingest")
+    run.start("ingest")
+    fresh = tools.poll(
+        "signals of the new connection",
+        lambda: [s for s in run.signals() if s.top.session not in sessions and s.top.status == "valid"],
+    )
+    assert any(s.cause == "feed" and s.top.status in {"stale", "empty"} for s in run.signals())
+    assert fresh[0].top.yes_bid < fresh[0].top.yes_ask
+    for market in (tools.home, tools.away):
+        tools.poll(f"REST and bus agree on {market} once more", lambda m=market: same_top(run, m))
     tools.poll("the consumer has read all", lambda: run.unread(run.md.md(tools.event), topics.CONSUMER_GROUP) == (0, 0))
     tools.poll("all ready", lambda: all(run.report(p).ready for p in run.running))
     assert {m.market: m.prior for m in run.catalog().markets} == priors
