@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,6 @@ def condition(raw: dict[str, Any], kind: str) -> dict[str, Any]:
 
 def age(created: str, now: str) -> str:
     """Time between two RFC 3339 stamps, as kubectl says it."""
-    from datetime import datetime  # noqa: PLC0415  - only here
-
     seconds = int((datetime.fromisoformat(now) - datetime.fromisoformat(created)).total_seconds())
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= size:

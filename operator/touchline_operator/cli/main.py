@@ -7,9 +7,10 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from touchline_operator.adapters.local.clock import SystemClock
-from touchline_operator.cli.errors import OK, CommandError
+from touchline_operator.cli.errors import BAD_INPUT, OK, CommandError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "": 1}
 
@@ -34,9 +35,16 @@ def _whole(text: str) -> str:
     return text
 
 
+class _Parser(argparse.ArgumentParser):
+    """One line per error, as all commands have it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"touchline: {message}; see {self.prog} --help\n")
+
+
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="touchline", description="Automated trading of Kalshi sports event contracts.")
-    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    made = _Parser(prog="touchline", description="Automated trading of Kalshi sports event contracts.")
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
 
     up = commands.add_parser("up", help="trade what the YAML files say, on this machine")
     up.add_argument("files", nargs="+", type=Path, metavar="FILE", help="YAML of strategies and policies")

@@ -84,7 +84,7 @@ async def test_a_confirmed_halt_puts_the_executor_at_zero_and_a_resume_brings_it
     assert bench.executors() == [0]
     await bench.turn()
     assert bench.condition("RiskPolicy", "house", "Halted")["status"] == "True"
-    assert bench.cluster.replicas("decision") and set(bench.cluster.replicas("ledger").values()) == {1}
+    assert set(bench.cluster.replicas("decision").values()) == set(bench.cluster.replicas("ledger").values()) == {1}
     bench.feed.set("house", PolicyFacts(epoch=3))
     await bench.turn()
     assert bench.executors() == [1]
