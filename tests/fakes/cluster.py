@@ -33,6 +33,7 @@ class FakeCluster:
         known = self.written.get(key)
         made = copy.deepcopy(raw)
         meta = made["metadata"]
+        made["status"] = {}
         if known is None:
             self._uids += 1
             meta |= {
@@ -44,7 +45,7 @@ class FakeCluster:
             old = known["metadata"]
             changed = known["spec"] != made["spec"]
             meta |= {**{k: old[k] for k in ("uid", "creationTimestamp")}, "generation": old["generation"] + changed}
-            made["status"] = known.get("status", {})
+            made["status"] = known["status"]
         self.written[key] = made
         self._wake()
 
@@ -137,7 +138,7 @@ class FakeRiskFeed:
         self._check()
         return dict(self.live)
 
-    async def add_cause(self, policy: str, cause: Cause, now_ms: int) -> bool:
+    async def add_cause(self, policy: str, cause: Cause, now_ms: int) -> bool:  # noqa: ARG002  - the port's signature
         self._check()
         facts = self.by_policy.get(policy, PolicyFacts())
         if any(known.id == cause.id for known in facts.causes):
@@ -147,7 +148,7 @@ class FakeRiskFeed:
         self.set(policy, PolicyFacts((*facts.causes, cause), epoch, halt, facts.risk, facts.positions))
         return True
 
-    async def listen(self, policy: str, wake: Wake) -> None:
+    async def listen(self, policy: str, wake: Wake) -> None:  # noqa: ARG002  - the port's signature
         self._wakes.append(wake)
         await asyncio.Event().wait()
 

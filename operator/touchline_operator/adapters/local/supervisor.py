@@ -94,7 +94,9 @@ class Supervised:
             if self._want == launch:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._kick.wait(), pause)
+        self.message = ""
         self._task = None
+        self.changed()
 
     async def _once(self, launch: Launch) -> str:
         """Start, and wait for its end or for another wish. Returns how it ended."""

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tests.fakes.resources import policy, strategy
 from touchline_operator.api import RiskPolicy, TradingStrategy, parse_policy, parse_strategy
 from touchline_operator.api.files import ResourceFileError, read_file, read_files
@@ -32,7 +33,7 @@ def test_the_samples_are_good_and_name_each_other():
         (lambda s: s["spec"]["entry"].update(minEdge=0.02), "spec.entry.minEdge: 0.02 is not allowed; allowed: dollars"),
         (lambda s: s["spec"]["entry"].update(minEgde="0.02"), "spec.entry.minEgde: unknown field; did you mean minEdge?"),
         (lambda s: s["spec"].update(llm={}), "spec.llm: unknown field; allowed: mode, "),
-        (lambda s: s["spec"]["sizing"].update(kellyFraction="0.26"), "from \"0.0001\" to \"0.25\""),
+        (lambda s: s["spec"]["sizing"].update(kellyFraction="0.26"), 'from "0.0001" to "0.25"'),
         (lambda s: s["spec"]["markets"][0].update(series="KXNFLGAME"), "spec.markets[0]: series is not supported"),
         (lambda s: s["spec"]["markets"][0].update(ticker="A-B-C"), "spec.markets[0]: exactly one of event, ticker"),
         (lambda s: s["spec"]["markets"][0].pop("event"), "spec.markets[0]: exactly one of event, ticker"),
@@ -82,7 +83,11 @@ def test_a_bad_policy_is_refused_with_what_is_allowed(spec, wanted):
 
 
 def test_a_halt_is_accepted_on_every_good_policy():
-    for spec in ({}, {"maxTradesPerDay": 1}, {"exchange": {"environment": "Demo", "credentialsSecretRef": {"name": "k"}}}):
+    for spec in (
+        {},
+        {"maxTradesPerDay": 1},
+        {"exchange": {"environment": "Demo", "credentialsSecretRef": {"name": "k"}}},
+    ):
         parsed = parse_policy(policy(**spec, halt=True, haltReason="x", resume={"haltID": "dd-1"}))
         assert isinstance(parsed, RiskPolicy)
         assert parsed.spec.halt
@@ -91,7 +96,11 @@ def test_a_halt_is_accepted_on_every_good_policy():
 def test_strings_become_integers():
     parsed = parse_strategy(strategy())
     assert isinstance(parsed, TradingStrategy)
-    assert (parsed.spec.entry.min_edge, parsed.spec.exit.stop_loss, parsed.spec.sizing.kelly_fraction) == (300, 1000, 250_000)
+    assert (parsed.spec.entry.min_edge, parsed.spec.exit.stop_loss, parsed.spec.sizing.kelly_fraction) == (
+        300,
+        1000,
+        250_000,
+    )
     envelope = parse_policy(policy(maxPositionDollars="12.50"))
     assert isinstance(envelope, RiskPolicy)
     assert (envelope.spec.max_position_dollars, envelope.spec.max_drawdown) == (12_500_000, 250_000)
@@ -112,7 +121,10 @@ def test_every_problem_of_a_file_has_its_line_and_its_resource(tmp_path):
         ("", ": holds no resource"),
         ("- 1\n", ":1: not a resource"),
         ("apiVersion: v1\nkind: Pod\n", ":1: apiVersion: 'v1' is not allowed; allowed: touchline.dev/v1alpha1"),
-        ("apiVersion: touchline.dev/v1alpha1\nkind: Pod\n", ":2: kind: 'Pod' is not allowed; allowed: TradingStrategy or RiskPolicy"),
+        (
+            "apiVersion: touchline.dev/v1alpha1\nkind: Pod\n",
+            ":2: kind: 'Pod' is not allowed; allowed: TradingStrategy or RiskPolicy",
+        ),
     ],
 )
 def test_what_is_no_resource_is_one_clear_line(tmp_path, text, wanted):
@@ -130,7 +142,10 @@ def test_the_same_resource_in_two_files_is_refused(tmp_path):
 
 JSONISH = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "event", "x", "replicas"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["name", "event", "x", "replicas"]), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 

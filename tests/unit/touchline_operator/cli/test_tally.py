@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from touchline_operator.adapters.local.view import View
 from touchline_operator.cli.main import main, seconds
 from touchline_operator.cli.table import funnel_line, game_text, policy_line
@@ -8,8 +10,6 @@ from touchline_operator.desired.world import PolicyFacts
 from trading_logic.contracts.messages import CatalogEntry, GameState, Report
 from trading_logic.contracts.record import Cause, HaltState
 
-import pytest
-
 
 def report(name, role, started, **counters):
     return Report(name, role, "s", True, "", "", counters, 50_000_000, started, started)  # noqa: FBT003
@@ -17,7 +17,17 @@ def report(name, role, started, **counters):
 
 def risk(**fields):
     base = dict.fromkeys(("drawdown_ppm", "daily_loss_ppm", "resting", "updated_ms"), "0")
-    return base | {"equity": "1010000000", "day_start": "1000000000", "started_equity": "1000000000", "fees": "250000", "reconciled": "1"} | fields
+    return (
+        base
+        | {
+            "equity": "1010000000",
+            "day_start": "1000000000",
+            "started_equity": "1000000000",
+            "fees": "250000",
+            "reconciled": "1",
+        }
+        | fields
+    )
 
 
 def test_counters_survive_the_restart_of_a_process():
@@ -47,7 +57,12 @@ def test_the_summary_of_a_halted_run_says_which_limit_and_what_came_after():
     assert found.refusals == {"minEdge": 8, "latch": 3}
     assert (found.orders, found.venue_accepted_orders, found.fills, found.intents) == (2, 3, 1, 2)
     assert found.halted is not None
-    assert (found.halted.source, found.halted.rule, found.halted.value, found.halted.limit) == ("Drawdown", "maxDrawdown", "0.26", "0.25")
+    assert (found.halted.source, found.halted.rule, found.halted.value, found.halted.limit) == (
+        "Drawdown",
+        "maxDrawdown",
+        "0.26",
+        "0.25",
+    )
     assert found.halted.venue_accepted_after == 1
     assert (found.pnl_dollars, found.equity_dollars, found.fees_dollars, found.drawdown) == (10.0, 1010.0, 0.25, 0.26)
     assert found.seconds_to_first_decision == 2.5
@@ -57,15 +72,25 @@ def test_the_summary_of_a_halted_run_says_which_limit_and_what_came_after():
 
 def test_an_empty_run_is_said_as_it_is():
     found = summarize(Tally(), View(), accepts=None, began_ms=0, helpers={})
-    assert (found.frames, found.orders, found.equity_dollars, found.venue_accepted_orders, found.halted) == (0, 0, None, None, None)
+    assert (found.frames, found.orders, found.equity_dollars, found.venue_accepted_orders, found.halted) == (
+        0,
+        0,
+        None,
+        None,
+        None,
+    )
     assert "equity not known" in readable(found)
 
 
 def test_lines_say_paper_money_and_reasons():
     halt = HaltState(2, 50, 3, "draining", 0, "")
     cause = Cause("c", "Manual", "rain", "me", 1)
-    assert "HALTED by Manual: rain (draining, 3 orders rest)" in policy_line("house", PolicyFacts((cause,), 2, halt, risk()))
-    assert policy_line("house", PolicyFacts(risk=risk())) == "house: equity $1010.00, today $10.00, drawdown 0.0%, trading"
+    assert "HALTED by Manual: rain (draining, 3 orders rest)" in policy_line(
+        "house", PolicyFacts((cause,), 2, halt, risk())
+    )
+    assert (
+        policy_line("house", PolicyFacts(risk=risk())) == "house: equity $1010.00, today $10.00, drawdown 0.0%, trading"
+    )
     assert "not trading: gap" in policy_line("house", PolicyFacts(risk=risk(reconciled="0", reconcile_note="gap")))
     assert policy_line("house", PolicyFacts()) == "house: waiting for the ledger"
     tally = Tally()
@@ -74,7 +99,9 @@ def test_lines_say_paper_money_and_reasons():
 
 
 def test_a_game_is_told_as_fans_tell_it():
-    entry = CatalogEntry("E", "S", "simulator", "t", "g", "football", "PHI", "DAL", "h", "a", 1, 0, "quadratic", 1, True, (), 1)  # noqa: FBT003
+    entry = CatalogEntry(
+        "E", "S", "simulator", "t", "g", "football", "PHI", "DAL", "h", "a", 1, 0, "quadratic", 1, True, (), 1
+    )  # noqa: FBT003
     live = GameState("k", "g", "football", "live", 7, 3, 2, 65, 0, "home", 1, 10, 20, "", 1)
     assert game_text(entry, live) == "DAL 3 PHI 7, Q2 1:05, ball PHI"
     assert game_text(entry, None) == "DAL at PHI"
@@ -86,7 +113,10 @@ def test_times_are_read(text, wanted):
     assert seconds(text) == wanted
 
 
-@pytest.mark.parametrize("words", [["up"], ["up", "f", "--for", "soon"], ["up", "f", "--speed", "0"], ["fly"], [], ["up", "f", "--seed", "x"]])
+@pytest.mark.parametrize(
+    "words",
+    [["up"], ["up", "f", "--for", "soon"], ["up", "f", "--speed", "0"], ["fly"], [], ["up", "f", "--seed", "x"]],
+)
 def test_bad_arguments_are_one_line_and_exit_2(words, capsys):
     with pytest.raises(SystemExit) as caught:
         main(words)

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from touchline_operator.decide.conditions import State, conditions, rfc3339
 from touchline_operator.decide.money import BadRiskError, dollars, figures, percent
 from touchline_operator.names import POLICY_CONDITIONS, Condition
-
-import pytest
 
 STATES = st.sampled_from(["True", "False", "Unknown"])
 
@@ -18,7 +18,9 @@ def test_the_time_moves_only_when_the_status_flips(history):
         now = turn * 5_000
         if status != last:
             last, since = status, now
-        before = conditions(before, [State(Condition.HALTED, status, "Reason", f"turn {turn}")], POLICY_CONDITIONS, turn + 1, now)
+        before = conditions(
+            before, [State(Condition.HALTED, status, "Reason", f"turn {turn}")], POLICY_CONDITIONS, turn + 1, now
+        )
         halted = next(c for c in before if c["type"] == "Halted")
         assert halted["lastTransitionTime"] == rfc3339(since)
         assert halted["observedGeneration"] == turn + 1

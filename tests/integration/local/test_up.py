@@ -1,0 +1,121 @@
+"""`touchline up` as people run it: real processes, real Redis, the simulator and a recorded game."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
+UP = [sys.executable, "-m", "touchline_operator"]
+
+
+def run(where, *words, **options):
+    return subprocess.run(
+        [*UP, *map(str, words)], cwd=where, capture_output=True, text=True, timeout=110, check=False, **options
+    )
+
+
+def start(where, *words):
+    return subprocess.Popen(
+        [*UP, *map(str, words)], cwd=where, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def mine(where) -> list[psutil.Process]:
+    """Processes of ours that mention this directory, or run in it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd().startswith(str(where)) and process.pid != os.getpid():
+                found.append(process)
+        except (psutil.AccessDenied, psutil.NoSuchProcess):
+            continue
+    return found
+
+
+def until(check, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while True:
+        found = check()
+        if found:
+            return found
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def items(where) -> dict[str, dict]:
+    told = run(where, "get", "--json")
+    return {r["metadata"]["name"]: r for r in json.loads(told.stdout)["items"]} if told.returncode == 0 else {}
+
+
+def ready(where) -> bool:
+    found = items(where).get("taking", {}).get("status", {}).get("conditions", [])
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in found)
+
+
+@pytest.mark.slow
+def test_a_game_is_traded_halted_resumed_and_wound_up(tmp_path):
+    up = start(tmp_path, "up", SAMPLES / "policy.yaml", SAMPLES / "taking.yaml", "--json")
+    try:
+        until(lambda: ready(tmp_path))
+        second = run(tmp_path, "up", SAMPLES / "policy.yaml", SAMPLES / "taking.yaml")
+        assert (second.returncode, len(second.stderr.splitlines())) == (1, 1)
+        assert f"process {up.pid}" in second.stderr
+        halted = run(tmp_path, "halt", "--reason", "a test", "--json")
+        assert halted.returncode == 0, halted.stderr
+        assert json.loads(halted.stdout)["halted"] is True
+        shown = items(tmp_path)
+        assert shown["house"]["status"]["halt"]["causes"][0]["reason"] == "a test"
+        assert shown["taking"]["status"]["replicas"] == 0
+        resumed = run(tmp_path, "resume", "--json")
+        assert resumed.returncode == 0, resumed.stderr
+        until(lambda: items(tmp_path)["taking"]["status"]["replicas"] == 1)
+        until(lambda: ready(tmp_path))
+    finally:
+        up.send_signal(signal.SIGINT)
+        out, err = up.communicate(timeout=60)
+    assert up.returncode == 0, err
+    (line,) = out.splitlines()
+    summary = json.loads(line)
+    assert summary["resting_orders"] == 0
+    assert summary["orders"] == summary["venue_accepted_orders"]
+    assert summary["decisions"] > 0
+    assert summary["halted"] is None
+    assert 0 < summary["seconds_to_first_decision"] < 60
+    assert {"up", "simulator", "bus-redis", "record-redis"} < set(summary["resident_mb"])
+    assert mine(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_nothing_is_left_when_up_is_killed(tmp_path):
+    up = start(tmp_path, "up", SAMPLES / "policy.yaml", SAMPLES / "taking.yaml")
+    try:
+        until(lambda: ready(tmp_path))
+    finally:
+        up.kill()
+        up.communicate()
+    until(
+        lambda: (
+            not any("services." in " ".join(p.cmdline()) and "simulator" not in p.cmdline()[2] for p in mine(tmp_path))
+        )
+    )
+    until(lambda: mine(tmp_path) == [])
+
+
+def test_an_unknown_game_ends_with_one_line(tmp_path):
+    text = (SAMPLES / "taking.yaml").read_text().replace("25SEP04DALPHI", "25SEP04DALXXX")
+    (tmp_path / "bad.yaml").write_text(text)
+    ended = run(tmp_path, "up", SAMPLES / "policy.yaml", "bad.yaml")
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("touchline: simulator: ")
+    assert "KXNFLGAME-25SEP04DALXXX" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    until(lambda: mine(tmp_path) == [])
