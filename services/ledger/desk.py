@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -15,33 +14,31 @@ from structlog.typing import FilteringBoundLogger
 
 from services.ledger import exposures, marks
 from services.ledger.books import Books, Holding, apply_fill, apply_settlement, apply_transfer
-from services.ledger.exposures import Unmanaged
+from services.ledger.exposures import Exposures
 from services.ledger.marks import Mark, Valuation
 from services.ledger.orders import OrderRow, with_evidence, with_fill, with_record
-from services.ledger.reconcile import CLEAN, Verdict
+from services.ledger.statement import (
+    Kept,
+    Reading,
+    StatementError,
+    exposure_change,
+    parse,
+    position_text,
+    risk_fields,
+)
 from services.ledger.writer import Guard, Loaded, Writer
+from services.runtime.app import Fatal
 from services.runtime.clock import Clock
 from services.runtime.store import STORE_ERRORS
 from trading_logic.contracts.config import LedgerConfig
 from trading_logic.contracts.messages import CatalogEntry, FillReport, MarketInfo, OrderEvent, RiskEvent, TopOfBook
-from trading_logic.contracts.record import Cause, PositionRecord, encode
+from trading_logic.contracts.record import Cause
 from trading_logic.money import format_cash
 from trading_logic.risk import drawdown
 from trading_logic.risk.drawdown import EquityTrack, trading_day
 
 WRITE_EVERY_MS = 200
 WRITE_AT_LEAST_MS = 1_000
-
-
-@dataclass(slots=True)
-class Reading:
-    """What the exchange last said of the account as a whole."""
-
-    verdict: Verdict = CLEAN
-    complete: bool = False  # a full reading was reconciled since the start
-    balance: int = 0
-    resting: int = 0
-    unmanaged: dict[str, Unmanaged] = field(default_factory=dict)
 
 
 class Desk:
@@ -92,16 +89,12 @@ class Desk:
         self.opened = "cash" in loaded.risk
         if not self.opened:
             return
-        risk = loaded.risk
-        self.books = Books(
-            cash=int(risk["cash"]),
-            realized=int(risk["realized"]),
-            fees=int(risk["fees"]),
-            holdings={m: Holding(p.count, p.cost, p.realized, p.fees) for m, p in loaded.positions.items()},
-        )
-        self.track = EquityTrack(int(risk["equity"]), int(risk["peak"]), risk["day"], int(risk["day_start"]))
-        self.seq, self._started_equity = int(risk["seq"]), int(risk["started_equity"])
-        self.resumed = risk["resumed"]
+        try:
+            self.books, kept = parse(loaded.risk, loaded.positions)
+        except StatementError as error:
+            raise Fatal(f"record of policy {self.cfg.policy}: {error}") from error
+        self.track, self.seq = kept.track, kept.seq
+        self._started_equity, self.resumed = kept.started_equity, kept.resumed
         self._take_positions(loaded)
 
     def _take_positions(self, loaded: Loaded) -> None:
@@ -226,55 +219,17 @@ class Desk:
         return self.owners.get(market, ("", ""))[1] or market
 
     @property
-    def unclean(self) -> str:
-        """Why the books are not reconciled with the exchange; "" when they are."""
-        if not self.reading.complete:
-            return "no complete reading of the exchange yet"
-        return self.reading.verdict.note
+    def _kept(self) -> Kept:
+        return Kept(self.track, self.seq, self._started_equity, self.resumed)
 
-    def _risk(self, books: Books, worth: Valuation, exposure: int) -> dict[str, str]:
-        reading = self.reading
-        blind = list(worth.blind) + [gap.what for gap in reading.verdict.held]
-        held = bool(reading.verdict.fatal) or not reading.complete
-        fields: dict[str, int | str] = {
-            "equity": self.track.equity,
-            "cash": books.cash,
-            "peak": self.track.peak,
-            "day_start": self.track.day_start,
-            "day": self.track.day,
-            "drawdown_ppm": drawdown.drawdown(self.track),
-            "daily_loss_ppm": drawdown.daily_loss(self.track),
-            "exposure": exposure,
-            "seq": self.seq,
-            "reconciled": "0" if held else "1",
-            "reconcile_note": self.unclean,
-            "marks": ",".join(blind),
-            "realized": books.realized,
-            "unrealized": worth.worth - books.cost,
-            "fees": books.fees,
-            "balance": reading.balance,
-            "started_equity": self._started_equity,
-            "unmanaged": len(reading.unmanaged),
-            "resting": reading.resting,
-            "resumed": self.resumed,
-        }
-        return {key: str(value) for key, value in fields.items()}
+    def _exposures(self, books: Books) -> Exposures:
+        return exposures.of(books.holdings, self.game_of, self.markets, self.reading.unmanaged.values())
 
-    def _position(self, market: str, holding: Holding, mark: Mark) -> str:
+    def _position(self, market: str, books: Books, worth: Valuation) -> str | bool:
+        if market not in books.holdings:
+            return False
         strategy = self.owners.get(market, ("", ""))[0]
-        return encode(
-            PositionRecord(
-                market=market,
-                game=self.game_of(market),
-                strategy=strategy,
-                count=holding.count,
-                cost=holding.cost,
-                realized=holding.realized,
-                fees=holding.fees,
-                mark=mark.price * abs(holding.count),
-                marked_ms=mark.at_ms,
-            )
-        )
+        return position_text(market, books.holdings[market], worth.marks[market], strategy, self.game_of(market))
 
     async def _commit(
         self,
@@ -291,25 +246,16 @@ class Desk:
         old_track, old_seq = self.track, self.seq
         self.track = drawdown.observe(self.track, books.cash + worth.worth, self.day())
         self.seq += guard is not None or not self.opened
-        limits = exposures.of(books.holdings, self.game_of, self.markets, self.reading.unmanaged.values())
+        limits = self._exposures(books)
         wanted = limits.fields()
-        risk = self._risk(books, worth, limits.total)
+        risk = risk_fields(books, worth, limits.total, self._kept, self.reading)
         moved_marks = {m for m, mark in worth.marks.items() if mark.price != self.marks.get(m, Mark(-1, 0)).price}
         now = self._clock.wall_ms()
         change: dict[str, Any] = {
             **(extra or {}),
             **(row.change() if row is not None else {}),
-            "positions": {
-                market: self._position(market, books.holdings[market], worth.marks[market])
-                if market in books.holdings
-                else False
-                for market in {*touched, *moved_marks}
-            },
-            "exposure": {
-                name: wanted.get(name, "0")
-                for name in {*wanted, *self._exposure}
-                if wanted.get(name) != self._exposure.get(name)
-            },
+            "positions": {market: self._position(market, books, worth) for market in {*touched, *moved_marks}},
+            "exposure": exposure_change(wanted, self._exposure),
             "risk": {**risk, "updated_ms": str(now)},
         }
         try:
@@ -352,9 +298,9 @@ class Desk:
         before, self.track = self.track, track  # every mark counts for the peak, also between two writes
         crossed = track != before and bool(drawdown.breaches(track, self.cfg.limits))
         new_day = track.day != before.day
-        limits = exposures.of(self.books.holdings, self.game_of, self.markets, self.reading.unmanaged.values())
+        total = self._exposures(self.books).total
         age = self._clock.mono_ms() - self._wrote_ms
-        changed = self._risk(self.books, worth, limits.total) != self._written
+        changed = risk_fields(self.books, worth, total, self._kept, self.reading) != self._written
         if crossed or new_day or age >= WRITE_AT_LEAST_MS or (changed and age >= WRITE_EVERY_MS):
             await self._commit(self.books, ())
         if new_day:

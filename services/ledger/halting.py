@@ -148,8 +148,11 @@ class Halter:
             done = await asyncio.gather(
                 *(self._trigger(halt, group, *groups[group]) for group in wanted), return_exceptions=True
             )
-            for error in done:
-                if isinstance(error, BaseException):
+            for group, error in zip(wanted, done, strict=True):
+                if isinstance(error, ExchangeError):
+                    # Tried again in the next pass; what rests is cancelled all the same.
+                    self._app.log.error("group-not-triggered", group=group, error=str(error))
+                elif isinstance(error, BaseException):
                     raise error
             # Look again: an executor may have opened one more before it saw the latch.
             halt.to_trigger({group: body for group, (_, body) in (await self._writer.groups()).items()})

@@ -118,7 +118,7 @@ class Leases:
         if not desk.opened or not desk.reading.complete:
             return "books are not reconciled yet"
         if desk.reading.verdict.fatal:
-            return f"books differ: {desk.unclean}"
+            return f"books differ: {desk.reading.unclean}"
         if now - self._witness.contact_ms > half:
             return f"the exchange has not answered for {(now - self._witness.contact_ms) // 1000} s"
         if now - self.marks_read_ms > half:

@@ -60,7 +60,7 @@ class SpecWatch:
         return Standing(
             causes=desk.causes,
             halt_confirmed=self._halter.confirmed,
-            unclean=desk.unclean,
+            unclean=desk.reading.unclean,
             track=desk.track,
             day=desk.day(),
             days={id_: trading_day(c.time_ms, rule.time_zone, rule.starts_at) for id_, c in desk.causes.items()},

@@ -84,6 +84,9 @@ async def test_books_equal_the_exchange_and_a_killed_ledger_finds_the_same(world
         assert (await world.hash(world.record.topics.order(intent)))["state"] == "resting"
 
     before = await world.risk(), await world.positions()
+    resident = int(open(f"/proc/{world.process.pid}/statm").read().split()[1]) * 4096
+    print(f"ledger resident: {resident / 1e6:.1f} MB")
+    assert resident < 90e6
     assert world.kill(signal.SIGTERM) == 0
     world.start()
     await world.ready()
@@ -289,7 +292,7 @@ async def test_the_exchange_out_of_reach_leaves_the_halt_pending(world: World) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", [("--pregame", "6", "--speed", "600", "--settlement-seconds", "2")], indirect=True)
+@pytest.mark.parametrize("world", [("--pregame", "5", "--speed", "1500", "--settlement-seconds", "1")], indirect=True)
 async def test_a_settlement_is_paid_once_and_the_books_are_flat(world: World) -> None:
     world.start()
     await world.ready()
