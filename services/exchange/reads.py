@@ -13,7 +13,7 @@ from services.exchange import models
 from services.exchange.budget import GET_ORDER_COST, Budget
 from services.exchange.clock import Clock
 from services.exchange.errors import DecodeError
-from services.exchange.signing import RequestSigner
+from services.exchange.signer import RequestSigner
 from services.exchange.transport import Call, Query, Transport, segment
 
 T = TypeVar("T")

@@ -1,7 +1,6 @@
 """Request signatures (kalshi-api: timestamp + METHOD + path without query; RSA-PSS SHA-256 or Ed25519)."""
 
 import base64
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -10,18 +9,12 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from services.exchange.clock import Clock
 from services.exchange.errors import KeyFileError
+from services.exchange.signer import RequestSigner
 
 PRESIGN_MAX_AGE_MS = 500
 _REFRESH_S = 0.2  # leaves a late refresher two more turns before a signature is too old
 _PSS = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)
 _SHA256 = hashes.SHA256()
-
-
-class RequestSigner(Protocol):
-    """Anything that can put the three access headers on a request."""
-
-    def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
-        """Headers for `METHOD path` sent at `now_ms`."""
 
 
 class Signer:

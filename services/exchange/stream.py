@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from services.exchange.clock import Clock
 from services.exchange.frame_codec import decode_frame
 from services.exchange.frames import Connected, Disconnected, Frame
-from services.exchange.signing import RequestSigner
+from services.exchange.signer import RequestSigner
 from services.exchange.subscriptions import Counters, Subscriptions
 
 _FIRST_DELAY_S: Final = 0.25

@@ -18,7 +18,7 @@ from services.exchange.errors import (
     PermanentError,
     TemporaryError,
 )
-from services.exchange.signing import RequestSigner
+from services.exchange.signer import RequestSigner
 from services.exchange.wire import BodyDecoder
 
 T = TypeVar("T")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import ctypes
 import gc
 import resource
 import signal
@@ -105,6 +106,18 @@ def resident_bytes() -> int:
     return pages * resource.getpagesize()
 
 
+def settle_memory() -> None:
+    """After start-up: what was imported is not scanned by the collector again, and what importing left is given back.
+
+    Reading compiled modules leaves about 10 MB of freed heap that the C library keeps; `malloc_trim` is its own call
+    to return it, and absent outside glibc.
+    """
+    gc.collect()
+    gc.freeze()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 async def _report_loop(app: App[C]) -> None:
     while True:
         app.beats.beat("report")
@@ -151,9 +164,7 @@ async def _serve(role: str, cfg: C, main: Callable[[App[C]], Awaitable[None]]) -
             return
         status.clear("start")
         reporting = asyncio.create_task(_report_loop(app), name="report")
-        # What lives from here on is garbage; what was imported is not worth scanning again and again.
-        gc.collect()
-        gc.freeze()
+        settle_memory()
         try:
             await main(app)
         finally:
