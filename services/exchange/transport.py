@@ -86,6 +86,7 @@ class Transport:
         self._client = httpx.AsyncClient(
             timeout=timeout_s,
             trust_env=parts.hostname not in _LOOPBACK,  # never through a proxy to this machine
+            verify=parts.scheme == "https",  # without TLS there is no reason to load a store of certificates
             limits=httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=60.0),
         )
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import itertools
 import resource
 import signal
 import sys
@@ -33,6 +34,8 @@ from trading_logic.contracts.messages import Report
 
 REPORT_EVERY_S = 0.5
 REPORT_TTL_MS = 10_000
+SETTLED_TURN = 10
+"""After five seconds connections are made and lazy imports done: what they left is given back too."""
 EXIT_CONFIG = 2
 EXIT_FAULT = 1
 
@@ -119,7 +122,9 @@ def settle_memory() -> None:
 
 
 async def _report_loop(app: App[C]) -> None:
-    while True:
+    for turn in itertools.count():
+        if turn == SETTLED_TURN:
+            settle_memory()
         app.beats.beat("report")
         try:
             await app.report()
