@@ -15,7 +15,7 @@ def follow(stop: asyncio.Event) -> None:
     if not text:
         return
     fd = int(text)
-    os.set_blocking(fd, False)
+    # The pipe stays blocking: the flag would be shared with every other reader of it.
     loop = asyncio.get_running_loop()
 
     def readable() -> None:

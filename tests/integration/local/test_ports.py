@@ -208,7 +208,18 @@ async def test_the_first_cause_raises_the_epoch_and_the_same_cause_counts_once(m
 
 
 async def test_reports_are_listed_by_process(money):
-    made = Report("p", "ingest", "e", True, "", "", {"frames": 3}, 1, 1, 1)  # noqa: FBT003
+    made = Report(
+        "p",
+        "ingest",
+        "e",
+        ready=True,
+        reason="",
+        message="",
+        counters={"frames": 3},
+        resident_bytes=1,
+        started_ms=1,
+        at_ms=1,
+    )
     await money.write(made)
     assert await money.feed.reports() == {"p": made}
 

@@ -76,13 +76,12 @@ class Helper:
         # A shell that sleeps on our pipe: should we be killed, it ends the process after the others have drained.
         assert self.process is not None
         await self._stop_guard()
-        script = f"read -r _ <&{self.parent_fd}; sleep {ORPHAN_S}; kill -TERM {self.process.pid}"
+        script = f"read -r _; sleep {ORPHAN_S}; kill -TERM {self.process.pid}"
         self._guard = await asyncio.create_subprocess_exec(
             *("/bin/sh", "-c", script),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=self.parent_fd,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
-            pass_fds=(self.parent_fd,),
             start_new_session=True,
         )
 
