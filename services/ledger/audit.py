@@ -125,7 +125,7 @@ class Audit:
             await desk.event("gap", source="Reconciliation", rule="reconciliation", reason=text)
         if verdict.fatal and not any(cause.source == "Reconciliation" for cause in desk.causes.values()):
             wall = self._app.clock.wall_ms()
-            gap = verdict.fatal[0]
+            ours, venue = verdict.fatal[0].shown
             await desk.latch(
                 Cause(
                     id=f"reconciliation-{wall}",
@@ -134,8 +134,8 @@ class Audit:
                     by=self._app.config.process,
                     time_ms=wall,
                     rule="reconciliation",
-                    value=str(gap.ours),
-                    limit=str(gap.venue),
+                    value=ours,
+                    limit=venue,
                 )
             )
         await desk.refresh()

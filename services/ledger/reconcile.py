@@ -30,9 +30,15 @@ class Gap:
     ours: int
     venue: int
 
-    def __str__(self) -> str:
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Ours and the exchange's, in dollars or contracts."""
         show = format_cash if self.what == CASH else format_count
-        return f"{self.what}: ours {show(self.ours)}, the exchange's {show(self.venue)}"
+        return show(self.ours), show(self.venue)
+
+    def __str__(self) -> str:
+        ours, venue = self.shown
+        return f"{self.what}: ours {ours}, the exchange's {venue}"
 
 
 def differences(books: Books, balance: int, positions: Mapping[str, int]) -> tuple[Gap, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -11,6 +12,9 @@ import pytest
 import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from services.exchange.models import Balance
+from services.ledger.audit import Audit
+from services.ledger.books import Holding
 from services.ledger.desk import Desk
 from services.ledger.writer import LeaseLost, Writer
 from services.runtime.record import Record
@@ -202,8 +206,6 @@ async def test_opening_adopts_what_was_there(record: Record) -> None:
     made = Desk(configured(), Writer(record, "me"), HandClock(), structlog.get_logger())  # type: ignore[arg-type]
     await made.load()
     old = fill("yes", 5_000, 1_000)
-    from services.ledger.books import Holding
-
     await made.open_books(
         100_000_000, {"M": Holding(1_000, 5_000_000)}, {old.fill_id: msgspec.json.encode(old).decode()}, {"S": "{}"}
     )
@@ -212,3 +214,33 @@ async def test_opening_adopts_what_was_there(record: Record) -> None:
     assert not await other.book_settlement("S", 10_000, "{}")
     assert other.track.equity == 105_000_000
     assert (await risk(record))["started_equity"] == "105000000"
+
+
+async def test_money_that_nobody_explains_stops_entries_then_the_account_then_is_taken_over(
+    desk: Desk, record: Record
+) -> None:
+    clock = desk._clock
+    app = SimpleNamespace(clock=clock, log=structlog.get_logger(), config=configured())
+    audit = Audit(app, desk, None)  # type: ignore[arg-type]
+    balance = Balance(balance=90_000_000, portfolio_value=0, updated=0)
+    seen = []
+    for _ in range(17):
+        clock.now += 2_000  # type: ignore[attr-defined]
+        await audit.reconcile(balance, [], 0)
+        found = await risk(record)
+        seen.append((found["marks"], found["reconciled"]))
+    assert seen[:3] == [("", "1")] * 3
+    assert seen[3:16] == [("cash", "1")] * 13
+    assert seen[16] == ("cash", "0")
+    (cause,) = (await record.causes()).values()
+    assert (cause.source, cause.value, cause.limit) == ("Reconciliation", "100.000000", "90.000000")
+    rows = await result(record.store.client.xrange(record.topics.risk_events()))
+    kinds = [msgspec.json.decode(fields[b"j"])["kind"] for _, fields in rows]
+    assert kinds == ["gap", "latched"]
+
+    await desk.rebase(desk.track, accept_cash=True, once=cause.id)
+    clock.now += 2_000  # type: ignore[attr-defined]
+    await audit.reconcile(balance, [], 0)
+    found = await risk(record)
+    assert (found["cash"], found["reconciled"], found["marks"]) == ("90000000", "1", "")
+    assert (found["peak"], found["drawdown_ppm"], found["resumed"]) == ("90000000", "0", cause.id)

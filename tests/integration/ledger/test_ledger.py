@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import resource
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -84,7 +86,7 @@ async def test_books_equal_the_exchange_and_a_killed_ledger_finds_the_same(world
         assert (await world.hash(world.record.topics.order(intent)))["state"] == "resting"
 
     before = await world.risk(), await world.positions()
-    resident = int(open(f"/proc/{world.process.pid}/statm").read().split()[1]) * 4096
+    resident = int(Path(f"/proc/{world.process.pid}/statm").read_text().split()[1]) * resource.getpagesize()
     print(f"ledger resident: {resident / 1e6:.1f} MB")
     assert resident < 90e6
     assert world.kill(signal.SIGTERM) == 0
