@@ -39,8 +39,17 @@ def running(deployments: Sequence[Object], role: names.Role) -> int:
 
 
 def _first_fault(observed: Observed) -> str:
-    """The first process that should run and does not say that it can do its work; "" when all can."""
-    for deployment in sorted(observed.deployments, key=lambda d: str(d["metadata"]["name"])):
+    """The first process that should run and does not say that it can do its work; "" when all can.
+
+    In the order of the data's way: what is wrong at its beginning explains what is wrong after it.
+    """
+    order = list(names.Role)
+
+    def way(deployment: Object) -> tuple[int, str]:
+        meta = deployment["metadata"]
+        return order.index(names.Role(meta["labels"][names.COMPONENT])), str(meta["name"])
+
+    for deployment in sorted(observed.deployments, key=way):
         if deployment["spec"]["replicas"] == 0:
             continue
         name = deployment["metadata"]["name"]

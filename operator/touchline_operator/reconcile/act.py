@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from touchline_operator import names
-from touchline_operator.api import RiskPolicy
+from touchline_operator.api import RiskPolicy, TradingStrategy
 from touchline_operator.decide.halt import manual_cause
 from touchline_operator.decide.status import Observed, policy_status, running, strategy_status
 from touchline_operator.desired.meta import LoopKey, Object
+from touchline_operator.desired.needs import strategy_events
 from touchline_operator.desired.platform import Platform
 from touchline_operator.desired.render import render
 from touchline_operator.desired.world import World
@@ -90,6 +91,17 @@ class Reconciler:
         except RecordUnreachableError:
             return {}  # every process then shows as silent, which is what is known
 
+    async def _deployments(self, world: World, key: LoopKey) -> list[Object]:
+        """What `key` depends on: its own Deployments and, for a strategy, the shared ones of its feed and events."""
+        keys = [key]
+        strategy = world.strategy_by_name.get(key.name) if key.kind == "strategy" else None
+        feed = world.feed_of(strategy) if isinstance(strategy, TradingStrategy) else None
+        if isinstance(strategy, TradingStrategy) and feed is not None:
+            keys.append(LoopKey("feed", feed))
+            keys += [LoopKey("event", feed, event) for event in strategy_events(world, strategy)]
+        found = [made for one in keys for made in await self.cluster.owned({names.LOOP: one.label})]
+        return [made for made in found if made["kind"] == "Deployment"]
+
     async def _status(self, world: World, key: LoopKey) -> None:
         kind: names.Kind = "RiskPolicy" if key.kind == "policy" else "TradingStrategy"
         resources = await self.cluster.resources()
@@ -98,7 +110,7 @@ class Reconciler:
             return
         before: dict[str, Any] = found.get("status") or {}
         observed = Observed(
-            deployments=[o for o in await self.cluster.owned({names.LOOP: key.label}) if o["kind"] == "Deployment"],
+            deployments=await self._deployments(world, key),
             reports=await self._reports(),
             before=before,
             wall_ms=self.clock.wall_ms(),

@@ -12,7 +12,18 @@ from trading_logic.contracts.record import Cause, HaltState
 
 
 def report(name, role, started, **counters):
-    return Report(name, role, "s", True, "", "", counters, 50_000_000, started, started)  # noqa: FBT003
+    return Report(
+        name,
+        role,
+        "s",
+        ready=True,
+        reason="",
+        message="",
+        counters=counters,
+        resident_bytes=50_000_000,
+        started_ms=started,
+        at_ms=started,
+    )
 
 
 def risk(**fields):
@@ -99,9 +110,16 @@ def test_lines_say_paper_money_and_reasons():
 
 
 def test_a_game_is_told_as_fans_tell_it():
-    entry = CatalogEntry(
-        "E", "S", "simulator", "t", "g", "football", "PHI", "DAL", "h", "a", 1, 0, "quadratic", 1, True, (), 1
-    )  # noqa: FBT003
+    teams = {"home": "PHI", "away": "DAL", "home_id": "h", "away_id": "a"}
+    market_data = {
+        "exchange_index": 0,
+        "fee_type": "quadratic",
+        "fee_multiplier_ppm": 1,
+        "exchange_active": True,
+        "markets": (),
+    }
+    names = {"event": "E", "series": "S", "feed": "simulator", "title": "t", "game": "g", "sport": "football"}
+    entry = CatalogEntry(**names, **teams, **market_data, start_ms=1, updated_ms=1)
     live = GameState("k", "g", "football", "live", 7, 3, 2, 65, 0, "home", 1, 10, 20, "", 1)
     assert game_text(entry, live) == "DAL 3 PHI 7, Q2 1:05, ball PHI"
     assert game_text(entry, None) == "DAL at PHI"

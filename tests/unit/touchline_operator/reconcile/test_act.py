@@ -13,6 +13,7 @@ from touchline_operator.desired.world import PolicyFacts
 from touchline_operator.reconcile.act import Reconciler
 from touchline_operator.reconcile.gather import FACTS_GOOD_MS
 from touchline_operator.reconcile.manager import Manager, backoff
+from trading_logic.contracts.messages import Report
 from trading_logic.contracts.record import Cause, HaltState
 
 PLATFORM = Platform(
@@ -174,6 +175,37 @@ async def test_the_ledger_outlives_the_executors_of_a_deleted_policy(bench):
     bench.cluster.settle()
     await bench.reconciler.reconcile(LoopKey("policy", "house"))
     assert bench.cluster.replicas("ledger") == {}
+
+
+def report(bench, role, *, ready=True, reason="", message=""):
+    (name,) = bench.cluster.replicas(role)
+    return Report(
+        name,
+        role,
+        "s",
+        ready=ready,
+        reason=reason,
+        message=message,
+        counters={},
+        resident_bytes=1,
+        started_ms=1,
+        at_ms=1,
+    )
+
+
+async def test_what_a_shared_process_reports_is_the_strategys_condition(bench):
+    await bench.turn()
+    roles = ("catalog", "ingest", "source", "consumer", "decision", "executor")
+    bench.feed.live = {r.process: r for role in roles if (r := report(bench, role))}
+    await bench.turn()
+    assert bench.condition("TradingStrategy", "sunday", "Ready")["status"] == "True"
+    for role in ("source", "catalog"):
+        bad = report(bench, role, ready=False, reason="EventNotFound", message="no such event")
+        bench.feed.live[bad.process] = bad
+        await bench.turn()
+        ready = bench.condition("TradingStrategy", "sunday", "Ready")
+        assert (ready["status"], ready["reason"]) == ("False", "ProcessNotReady")
+        assert ready["message"] == f"{bad.process}: EventNotFound: no such event"
 
 
 async def test_status_rests_when_nothing_changes_and_times_move_only_on_a_flip(bench):
