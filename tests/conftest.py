@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import redis
+
 from touchline_operator.adapters.local import redis_server
 
 

@@ -33,7 +33,7 @@ class Killer:
         self.lines = 0
         self.armed = False
 
-    def trace(self, frame: FrameType, event: str, _: Any) -> Any:
+    def trace(self, frame: FrameType, _: str, __: Any) -> Any:
         code = frame.f_code
         if not code.co_filename.startswith(WAY):
             return None
