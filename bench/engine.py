@@ -78,13 +78,6 @@ def xadd_pipelined(path: Path, *, depth: int = 100, seconds: float = 1.0) -> Eng
         return Engine(raw.rate(packed(*words) * depth, depth, 2 * depth, seconds), f"raw socket, {depth} pre-packed")
 
 
-def xadd_round_trips(path: Path, *, seconds: float = 0.5) -> float:
-    """One XADD at a time on one connection, over a raw socket: mostly two wake-ups."""
-    with RawSocket(path) as raw:
-        command = packed(b"XADD", b"bench:engine", b"MAXLEN", b"~", MAXLEN, b"*", b"m", VALUE)
-        return raw.rate(command, 1, 2, seconds)
-
-
 def _benchmark(tool: str, path: Path, words: Sequence[bytes], depth: int) -> float:
     command = [
         tool,
