@@ -17,7 +17,7 @@ SAMPLES = ("policy", "taking", "resting")
 FOR_S = 25
 MOST_S = 120
 MOST_MB, MOST_ALL_MB, MOST_FIRST_S = 90, 900, 20
-NOT_SERVICES = frozenset({"up", "simulator", "redis-bus", "redis-record"})
+NOT_SERVICES = frozenset({"up", "simulator", "bus-redis", "record-redis"})
 
 
 async def run() -> Part:

@@ -12,7 +12,7 @@ from services.exchange.errors import ExchangeError, NotFound
 from services.executor.port import Venue
 from services.runtime.app import App
 from services.runtime.record import Fence, Record
-from services.runtime.store import result
+from services.runtime.store import STORE_ERRORS, result
 from trading_logic.contracts.config import ExecutorConfig
 from trading_logic.contracts.record import OrderGroupRecord, encode
 
@@ -60,17 +60,26 @@ async def acquire(app: App[ExecutorConfig], rec: Record, session: Session) -> bo
 
 
 async def keep_writer(app: App[ExecutorConfig], rec: Record, session: Session, until: asyncio.Event) -> None:
-    """Renew the writer lease until `until` is set. A lost lease ends trading at once and sets `until`."""
+    """Renew the writer lease until `until` is set. A lost lease ends trading at once and sets `until`.
+
+    While the record is away nothing is lost yet: the deadline of the last renewal still stands, here and in the gate,
+    and no order leaves after it.
+    """
     lease = rec.topics.writer_lease(app.config.strategy)
     while not until.is_set():
         app.beats.beat("writer")
         asked = app.clock.mono_ms()
-        if not await rec.renew(lease, session.token, WRITER_TTL_MS):
-            session.trading = False
-            app.log.error("writer-lease-lost", strategy=app.config.strategy, term=session.term)
-            until.set()
-            return
-        session.writer_until_ms = asked + WRITER_TTL_MS
+        try:
+            held = await rec.renew(lease, session.token, WRITER_TTL_MS)
+        except STORE_ERRORS as error:
+            app.log.warning("writer-lease-not-renewed", error=str(error), left_ms=session.writer_until_ms - asked)
+        else:
+            if not held:
+                session.trading = False
+                app.log.error("writer-lease-lost", strategy=app.config.strategy, term=session.term)
+                until.set()
+                return
+            session.writer_until_ms = asked + WRITER_TTL_MS
         try:
             await asyncio.wait_for(until.wait(), WRITER_RENEW_S)
         except TimeoutError:

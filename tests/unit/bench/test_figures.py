@@ -101,7 +101,7 @@ def test_three_digits(value: float, text: str) -> None:
 
 def test_the_summary_of_up_is_judged() -> None:
     summary = {
-        "resident_mb": {"up": 60.0, "ingest-a": 81.0, "ledger-house": 84.5, "redis-bus": 9.0},
+        "resident_mb": {"up": 60.0, "ingest-a": 81.0, "ledger-house": 84.5, "bus-redis": 9.0},
         "seconds_to_first_decision": 6.5,
         "orders": 3,
         "venue_accepted_orders": 4,
