@@ -75,14 +75,15 @@ class RecordView:
         pipe.hgetall(self._topics.reserved())
         pipe.hgetall(self._topics.positions())
         pipe.smembers(self._topics.open_orders())
-        causes, risk, exposure, reserved, positions, open_orders = await pipe.execute()
+        pipe.xlen(self._topics.intents(self._app.config.strategy))
+        causes, risk, exposure, reserved, positions, open_orders, backlog = await pipe.execute()
         orders: list[bytes | None] = []
         if open_orders:
             pipe = self._app.record.pipeline(transaction=False)
             for intent in open_orders:
                 pipe.hget(self._topics.order(intent.decode()), "market")
             orders = await pipe.execute()
-        return parse(Raw(causes, risk, exposure, reserved, positions, orders), read_ms)
+        return parse(Raw(causes, risk, exposure, reserved, positions, orders, backlog), read_ms)
 
     def _no(self, reason: str, message: str) -> None:
         self.now = Refusal("risk", message, "a risk view")

@@ -11,6 +11,9 @@ from trading_logic.contracts.record import PositionRecord
 from trading_logic.money import Cash
 from trading_logic.refusal import Refusal
 
+MAX_BACKLOG = 500
+"""Intents waiting on a stream that is never trimmed past them: with no executor to take them, no more are made."""
+
 
 class ViewError(ValueError):
     """Something in the record is missing or malformed; names the key and the field."""
@@ -32,6 +35,7 @@ class RiskView:
     by_game: Mapping[str, Cash]
     positions: Mapping[str, int]
     outstanding: frozenset[str]  # markets with an order that has not ended
+    backlog: int  # intents that the executor has not taken up, and some that it has and not yet trimmed
 
     def held(self, market: str) -> Cash:
         """Worst-case loss in one market, reservations included."""
@@ -48,6 +52,7 @@ class Raw:
     reserved: Mapping[bytes, bytes]
     positions: Mapping[bytes, bytes]
     orders: Sequence[bytes | None]
+    backlog: int
 
 
 def parse(raw: Raw, read_ms: int) -> RiskView:
@@ -80,6 +85,7 @@ def parse(raw: Raw, read_ms: int) -> RiskView:
         by_market=by_market,
         by_game=by_game,
         positions={market.decode(): _position(market, body) for market, body in raw.positions.items()},
+        backlog=raw.backlog,
         outstanding=frozenset(market.decode() for market in raw.orders if market is not None),
     )
 
@@ -94,6 +100,8 @@ def check(view: RiskView, now_ms: int, stale_after_ms: int, read_within_ms: int)
         return Refusal("risk", f"not reconciled: {view.reconcile_note}", "reconciled")
     if view.marks:
         return Refusal("risk", f"no fresh mark: {view.marks}", "fresh marks")
+    if view.backlog > MAX_BACKLOG:
+        return Refusal("executorBacklog", str(view.backlog), str(MAX_BACKLOG))
     return None
 
 

@@ -10,7 +10,7 @@ from typing import Final, Self, TypeVar
 import msgspec
 
 from services.exchange import models
-from services.exchange.budget import GET_ORDER_COST, Budget
+from services.exchange.budget import GET_ORDER_COST, Budget, Limits
 from services.exchange.clock import Clock
 from services.exchange.errors import DecodeError
 from services.exchange.signer import RequestSigner
@@ -257,6 +257,15 @@ class ExchangeReads:
 
     async def account_limits(self) -> models.AccountLimits:
         return await self._get("/account/limits", models.AccountLimits)
+
+    async def learn_limits(self, fraction: float) -> models.AccountLimits:
+        """Use `fraction` of what the account is allowed from now on, instead of what was assumed."""
+        told = await self.account_limits()
+        whole = Limits(
+            told.read.refill_rate, told.read.bucket_capacity, told.write.refill_rate, told.write.bucket_capacity
+        )
+        self._transport.budget.apply(whole.share(fraction))
+        return told
 
     # --- how ---
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from services.exchange.budget import TIERS, Budget
 from services.exchange.clock import SystemClock
-from services.exchange.errors import KeyFileError
-from services.exchange.keys import KeySource
+from services.exchange.errors import ExchangeError
 from services.exchange.rest import ExchangeRest
+from services.exchange.rotation import first_key, follow_key
 from services.exchange.signing import Presigner
 from services.exchange.stream import ExchangeStream
 from services.executor.drain import Drain, drain_until
@@ -21,12 +20,15 @@ from services.executor.resolving import resolve_loop
 from services.executor.sender import Sender
 from services.executor.session import Session, acquire, keep_writer
 from services.executor.trade import Term
-from services.runtime.app import App, Fatal
+from services.runtime.app import App
 from services.runtime.record import Record
 from services.runtime.store import STORE_ERRORS
 from trading_logic.contracts.config import ExecutorConfig
 from trading_logic.contracts.topics import MarketDataTopics, RecordTopics
 
+ACCOUNT_SHARE = 0.3
+"""Of the account's rate limits: the ledger takes 0.4, and a policy seldom has more than two strategies. Beyond that the
+exchange's 429 is proof that nothing was sent, and the critical reserve is each process' own."""
 DRAIN_S = 25.0
 """How long a stop may take to reach zero resting orders; the pod's grace period is longer."""
 
@@ -35,16 +37,15 @@ async def main(app: App[ExecutorConfig]) -> None:
     """Run until told to stop; then drain, give the lease back, and return."""
     cfg = app.config
     app.subject = cfg.strategy
-    try:
-        keys = KeySource(Path(cfg.exchange.key_id_file), Path(cfg.exchange.private_key_file), require_private=False)
-    except KeyFileError as error:
-        raise Fatal(str(error)) from error
+    keys = await first_key(app, cfg.exchange)
+    if keys is None:
+        return
     clock = SystemClock()
     signer = Presigner(keys, clock)
     rec = Record(app.record, RecordTopics(cfg.namespace, cfg.policy))
     session = Session(token=f"{cfg.process}:{app.clock.new_id()}")
     resolve = asyncio.Event()
-    budget = Budget(TIERS["basic"].share(0.5), clock)
+    budget = Budget(TIERS["basic"].share(ACCOUNT_SHARE), clock)
     async with ExchangeRest(cfg.exchange.rest_url, signer, budget, clock, subaccount=cfg.exchange.subaccount) as venue:
         signer.presign("POST", venue.create_order_path)
         resolver = Resolver(rec, venue, app.clock, cfg.strategy)
@@ -54,6 +55,11 @@ async def main(app: App[ExecutorConfig]) -> None:
         feed = PrivateFeed(app, rec, stream, resolve)
         exits = Exits(app, rec, sender, session, MarketDataTopics(cfg.namespace, cfg.feed))
         intents = Intents(app, rec, sender, session.token)
+
+        async def new_key() -> None:
+            signer.discard()
+            await stream.reconnect()
+
         async with stream, asyncio.TaskGroup() as tasks:
             around = [
                 tasks.create_task(signer.run(), name="presign"),
@@ -61,6 +67,8 @@ async def main(app: App[ExecutorConfig]) -> None:
                 tasks.create_task(intents.run(), name="intents"),
                 tasks.create_task(exits.run(), name="exits"),
                 tasks.create_task(exits.follow_tops(), name="tops"),
+                tasks.create_task(follow_key(app, keys, venue, new_key), name="key"),
+                tasks.create_task(_learn_limits(app, venue), name="limits"),
                 tasks.create_task(resolve_loop(app, resolver, session, resolve), name="resolve"),
             ]
             await _terms(app, rec, venue, session, drain, tasks)
@@ -97,3 +105,16 @@ async def _give_back(app: App[ExecutorConfig], rec: Record, session: Session) ->
         await rec.renew(rec.topics.writer_lease(app.config.strategy), session.token, 0)
     except STORE_ERRORS as error:
         app.log.warning("lease-not-released", error=str(error))
+
+
+async def _learn_limits(app: App[ExecutorConfig], venue: ExchangeRest) -> None:
+    """Ask once what the account is allowed; until the exchange says more, the lowest tier is assumed."""
+    while True:
+        try:
+            told = await venue.learn_limits(ACCOUNT_SHARE)
+        except ExchangeError as error:
+            app.log.warning("limits-not-read", error=str(error))
+            await asyncio.sleep(5.0)
+        else:
+            app.log.info("limits", tier=told.usage_tier, share=ACCOUNT_SHARE)
+            return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 from services.executor.sender import Sender
 from services.runtime.app import App
@@ -15,6 +16,8 @@ from trading_logic.contracts.messages import Intent
 
 BATCH = 32
 BLOCK_MS = 500
+TRIM_EVERY = 32
+"""Turns of the loop between trims: the stream's length is what a decision takes for the backlog."""
 AT_ONCE = 8
 """Requests under way at the same time: more would only wait for the exchange's write budget."""
 
@@ -42,9 +45,11 @@ class Intents:
         """Until cancelled."""
         opened = False
         async with asyncio.TaskGroup() as under_way:
-            while True:
+            for turn in itertools.count():
                 self._app.beats.beat("intents", within_ms=30_000)
                 try:
+                    if opened and turn % TRIM_EVERY == 0:
+                        await self._reader.trim()
                     if not opened:
                         await self._reader.open()
                         opened = True

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 from services.exchange.budget import TIERS, Budget
 from services.exchange.clock import SystemClock
-from services.exchange.errors import DecodeError, KeyFileError, PermanentError, TemporaryError
 from services.exchange.keys import KeySource
 from services.exchange.reads import ExchangeReads
+from services.exchange.rotation import first_key, follow_key
 from services.exchange.stream import ExchangeStream
 from services.ingest.desk import BOOKS, TRADES, Desk
 from services.runtime.app import App
@@ -19,7 +18,6 @@ from trading_logic.contracts import codec, config, topics
 from trading_logic.contracts.messages import BookState, CatalogEntry, MarketData, TopOfBook, TradePrint
 
 HEARTBEAT_S = 1.0
-KEY_S = 5.0
 BOOK_EVERY_MS = 200
 """Book snapshots are for readers that start: often enough to keep their catch-up short, seldom enough to be cheap."""
 
@@ -37,7 +35,7 @@ async def main(app: App[config.Ingest]) -> None:
     cfg = app.config
     app.subject = cfg.event
     entry = await _catalog(app)
-    keys = await _keys(app) if entry else None
+    keys = await first_key(app, app.config.exchange) if entry else None
     if entry is None or keys is None:
         return
     desk = Desk(market.market for market in entry.markets)
@@ -86,46 +84,12 @@ async def _catalog(app: App[config.Ingest]) -> CatalogEntry | None:
     return None
 
 
-async def _keys(app: App[config.Ingest]) -> KeySource | None:
-    """The key that signs the WebSocket upgrade; waits for a usable one, because a Secret may be mended in place."""
-    files = app.config.exchange
-    while not app.stop.is_set():
-        app.beats.beat("key")
-        try:
-            keys = KeySource(Path(files.key_id_file), Path(files.private_key_file), require_private=False)
-        except KeyFileError as error:
-            if app.status.fault_is_new("key", "BadKey"):
-                app.log.error("bad-key", message=str(error))
-            app.status.fault("key", "BadKey", str(error))
-            await app.sleep(2.0)
-            continue
-        app.status.clear("key")
-        app.beats.done("key")
-        return keys
-    return None
-
-
 async def _follow_key(app: App[config.Ingest], keys: KeySource, stream: ExchangeStream) -> None:
-    """Adopt a changed key once the exchange takes it on a read call; until then the old one stays in use."""
-    clock = SystemClock()
-    cfg = app.config.exchange
-    async with ExchangeReads(
-        cfg.rest_url, keys, Budget(TIERS["basic"], clock), clock, subaccount=cfg.subaccount
-    ) as reads:
-        while not await app.sleep(KEY_S):
-            app.beats.beat("key", within_ms=60_000)
-            try:
-                adopted = await keys.refresh(reads.try_key)
-            except TemporaryError as error:
-                app.log.warning("new-key-not-tried", error=str(error))
-            except (KeyFileError, PermanentError, DecodeError) as error:
-                app.log.error("new-key-refused", message=str(error))
-                app.status.fault("key", "BadKey", f"the changed key is not used: {error}")
-            else:
-                if adopted:
-                    app.status.clear("key")
-                    app.log.info("new-key", key_id=keys.key_id)
-                    await stream.reconnect()
+    """A changed key is tried on a read call of a client that ingest needs for nothing else."""
+    cfg, clock = app.config.exchange, SystemClock()
+    budget = Budget(TIERS["basic"], clock)
+    async with ExchangeReads(cfg.rest_url, keys, budget, clock, subaccount=cfg.subaccount) as reads:
+        await follow_key(app, keys, reads, stream.reconnect)
 
 
 class Ingest:

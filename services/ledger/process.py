@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from pathlib import Path
 
 from services.exchange.budget import TIERS, Budget
 from services.exchange.clock import SystemClock
-from services.exchange.errors import ExchangeError, KeyFileError
-from services.exchange.keys import KeySource
 from services.exchange.rest import WitnessRest
+from services.exchange.rotation import first_key, follow_key
 from services.exchange.stream import ExchangeStream
 from services.ledger.desk import Desk
 from services.ledger.feeds import Feeds
@@ -25,19 +23,17 @@ from services.runtime.store import STORE_ERRORS
 from trading_logic.contracts.config import LedgerConfig
 from trading_logic.contracts.topics import RecordTopics
 
-KEY_CHECK_S = 5.0
-ACCOUNT_SHARE = 0.5
-"""Executor and ledger share the account's rate limits, half each."""
+ACCOUNT_SHARE = 0.4
+"""Of the account's rate limits; each executor takes 0.3."""
 
 
 async def main(app: App[LedgerConfig]) -> None:
     """Run until told to stop; then give the ledger's lease back. The trading lease runs out by itself."""
     cfg = app.config
     app.subject = cfg.policy
-    try:
-        keys = KeySource(Path(cfg.exchange.key_id_file), Path(cfg.exchange.private_key_file), require_private=False)
-    except KeyFileError as error:
-        raise Fatal(str(error)) from error
+    keys = await first_key(app, cfg.exchange)
+    if keys is None:
+        return
     clock = SystemClock()
     writer = Writer(Record(app.record, RecordTopics(cfg.namespace, cfg.policy)), f"{cfg.process}:{app.clock.new_id()}")
     if not await acquire(app, writer):
@@ -58,7 +54,7 @@ async def main(app: App[LedgerConfig]) -> None:
         leases = Leases(app, writer, desk, witness, halter, incarnation)
         feeds = Feeds(app, desk, witness, halter, leases, desk.orders_at)
         try:
-            await _run_loops(app, desk, witness, halter, leases, feeds, _key_loop(app, keys, venue, stream))
+            await _run_loops(app, desk, witness, halter, leases, feeds, follow_key(app, keys, venue, stream.reconnect))
         except* LeaseLost:
             # Whichever loop was fenced first: a wiped record must say so to whoever comes next.
             await leases.check_incarnation()
@@ -96,16 +92,3 @@ async def _run_loops(
         await app.stop.wait()
         for loop in loops:
             loop.cancel()
-
-
-async def _key_loop(app: App[LedgerConfig], keys: KeySource, venue: WitnessRest, stream: ExchangeStream) -> None:
-    """A changed key replaces the old one only after the exchange took it on a read."""
-    while not await app.sleep(KEY_CHECK_S):
-        app.beats.beat("keys")
-        try:
-            if await keys.refresh(venue.try_key):
-                await stream.reconnect()
-                app.log.info("key-replaced", key_id=keys.key_id)
-            app.status.clear("key")
-        except (ExchangeError, KeyFileError) as error:
-            app.status.fault("key", "BadKey", str(error))

@@ -69,6 +69,12 @@ class GroupReader:
         mine = next(group for group in groups if group["name"] == self._group.encode())
         return str(mine["last-delivered-id"].decode())
 
+    async def trim(self) -> None:
+        """Drop the entries that are acknowledged, and only those: for streams that no length may bound."""
+        waiting = await result(self._store.client.xpending(self._stream, self._group))
+        oldest = waiting["min"].decode() if waiting["pending"] else await self.delivered()
+        await result(self._store.client.xtrim(self._stream, minid=oldest, approximate=False))
+
     async def unfinished(self, *, count: int) -> list[Entry]:
         """What an earlier life of this consumer took and never acknowledged, oldest first; [] when nothing is left.
 

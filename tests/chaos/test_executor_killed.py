@@ -54,9 +54,9 @@ async def one_life(world: Any, helpers: Any, name: str, point: int) -> tuple[str
         waiting = await rec.store.client.xpending(pending, "executor")
         if order:
             return order["state"] in TERMINAL_ORDER_STATES
-        # Killed before the claim: the successor reads it again and drops it, for its age.
-        dropped = await rec.store.client.hget(rec.topics.counts(), "dropped:intentAge")
-        return dropped is not None and waiting["pending"] == 0
+        # Killed before the claim: the successor reads it again and drops it, for its age or before it trades.
+        counts = await rec.store.client.hgetall(rec.topics.counts())
+        return any(name.startswith(b"dropped:") for name in counts) and waiting["pending"] == 0
 
     await helpers.until(60, f"{name} settled", settled)
     order = await order_of(rec, intent.id)

@@ -7,9 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog
 
+from services.runtime.clock import Clock
 from services.runtime.record import Claimed, Fence, Record
 from services.runtime.store import Store
+from services.runtime.streams import GroupReader
+from trading_logic.contracts import codec
 from trading_logic.contracts import record as shapes
 from trading_logic.contracts.config import Limits
 from trading_logic.contracts.messages import ExitPlan, Intent
@@ -231,3 +235,22 @@ async def test_one_writer_per_strategy_and_every_take_over_is_a_new_term(rec: Re
     assert not await rec.renew(rec.topics.writer_lease("s"), "you", 60_000)
     assert await rec.renew(rec.topics.writer_lease("s"), "me", 0)
     assert await rec.take_over("s", "uid", "you", 60_000) == (2, 0)
+
+
+async def test_a_stream_of_intents_is_trimmed_to_what_is_not_acknowledged(rec: Record) -> None:
+    stream, client = rec.topics.intents("s"), rec.store.client
+    reader = GroupReader(
+        rec.store, stream, "executor", "me", rec.topics.dead(), Clock(), structlog.get_logger(), start="0"
+    )
+    await reader.open()
+    await reader.trim()
+    for n in range(6):
+        await client.xadd(stream, {codec.FIELD: bytes([n])})
+    taken = await reader.read(count=4, block_ms=10)
+    await reader.ack([taken[0], taken[1], taken[3]])
+    await reader.trim()
+    left = [fields[codec.FIELD][0] for _, fields in await client.xrange(stream)]
+    assert left == [2, 3, 4, 5], "the oldest that waits for its acknowledgement, and all after it"
+    await reader.ack([taken[2]])
+    await reader.trim()
+    assert [fields[codec.FIELD][0] for _, fields in await client.xrange(stream)] == [3, 4, 5]

@@ -74,7 +74,7 @@ CATALOG = CatalogEntry(
 )  # fmt: skip
 VIEW = RiskView(
     read_ms=NOW - 100, causes=(), equity=1_000_000_000, reconciled=True, reconcile_note="", marks="",
-    updated_ms=NOW - 300, total=0, by_market={}, by_game={}, positions={}, outstanding=frozenset(),
+    updated_ms=NOW - 300, total=0, by_market={}, by_game={}, positions={}, outstanding=frozenset(), backlog=0,
 )  # fmt: skip
 
 

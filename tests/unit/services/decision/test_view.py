@@ -5,8 +5,9 @@ import dataclasses
 import msgspec
 import pytest
 
-from services.decision.view import Raw, ViewError, parse
+from services.decision.view import MAX_BACKLOG, Raw, ViewError, check, parse
 from trading_logic.contracts.record import PositionRecord
+from trading_logic.refusal import Refusal
 
 RISK = {
     b"equity": b"1000", b"exposure": b"50", b"reconciled": b"1", b"reconcile_note": b"", b"marks": b"",
@@ -20,6 +21,7 @@ RAW = Raw(
     reserved={b"i1": b"m1|g|20", b"i2": b"m2|g|5"},
     positions={b"m1": POSITION},
     orders=[b"m2", None],
+    backlog=0,
 )
 
 
@@ -54,3 +56,10 @@ def test_a_missing_risk_field_is_named(field):
 def test_what_is_malformed_is_named(changes, named):
     with pytest.raises(ViewError, match=named.replace(".", r"\.")):
         parse(dataclasses.replace(RAW, **changes), 9)
+
+
+def test_a_backlog_of_intents_stops_new_ones_exactly_beyond_the_bound():
+    full = dataclasses.replace(parse(RAW, 9), backlog=MAX_BACKLOG)
+    assert check(full, 9, 1_000, 1_000) is None
+    over = dataclasses.replace(full, backlog=MAX_BACKLOG + 1)
+    assert check(over, 9, 1_000, 1_000) == Refusal("executorBacklog", str(MAX_BACKLOG + 1), str(MAX_BACKLOG))
