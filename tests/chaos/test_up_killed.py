@@ -78,14 +78,24 @@ async def test_books_equal_the_exchange_after_ten_kills(tmp_path: Path, helpers:
             return int(await store.client.hget(topics.counts(), "accepted") or 0) > 0
 
         await helpers.until(60, "a first order", accepted)
+
+        async def claimed() -> int:
+            return int(await store.client.hget(topics.counts(), "claimed") or 0)
+
         dice, killed = random.Random(20250904), {"executor": 0, "ledger": 0}
         while killed["executor"] < KILLS:
+            before = await claimed()
             for role, every in (("executor", 1), ("ledger", 4)):
                 victims = of_role(tmp_path, role)
                 if victims and killed["executor"] % every == 0:
                     dice.choice(victims).kill()
                     killed[role] += 1
-            await asyncio.sleep(dice.uniform(0.2, 4.0))
+            # Long enough for somebody to trade again, so that the next kill has something to hit.
+            for _ in range(70):
+                await asyncio.sleep(0.1)
+                if await claimed() > before:
+                    break
+            await asyncio.sleep(dice.uniform(0, 0.3))
         halted = await asyncio.to_thread(
             subprocess.run,
             [*UP, "halt", "house", "--reason", "compare"],
@@ -106,7 +116,7 @@ async def test_books_equal_the_exchange_after_ten_kills(tmp_path: Path, helpers:
                 return mine["held"] == theirs and int(mine["risk"]["cash"]) == balance.balance
 
             await helpers.until(15, "cash and positions equal the exchange's", agree)
-            assert [order for order in await venue.orders(status="resting")] == []
+            assert await venue.orders(status="resting") == []
         mine = await books(store, topics)
         await store.close()
         lines = [
