@@ -12,14 +12,13 @@ from bench.rig import STRATEGY, Rig
 from trading_logic.book import OrderBook
 from trading_logic.contracts import codec, topics
 from trading_logic.contracts.codec import decode_market_data
-from trading_logic.contracts.messages import BookDelta, BookSnapshot, BookState, Decision, Intent, Signal, TopOfBook
+from trading_logic.contracts.messages import BookDelta, BookSnapshot, BookState, Decision, Signal, TopOfBook
 
 PAGE = 500
 
 _STATES = codec.Reader(BookState)
 _SIGNALS = codec.Reader(Signal)
 _DECISIONS = codec.Reader(Decision)
-_INTENTS = codec.Reader(Intent)
 _TOPS = codec.Reader(TopOfBook)
 
 
@@ -58,11 +57,15 @@ class Bus:
                 waits.append(max(0, at_ms - deltas[0].received_ms))
         return check_sequence(first, last, seen), waits
 
-    async def decisions_after(self, after: str) -> list[Decision]:
+    async def decisions_after(self, after: str) -> tuple[list[Decision], list[float]]:
+        """Decisions, and for each that trades the ms from its tick to its entry: its intent stands by then."""
         found: list[Decision] = []
-        async for _, body in entries(self.rig.bus, self.decisions, after):
-            found += _DECISIONS.batch(body)
-        return found
+        waits: list[float] = []
+        async for at_ms, body in entries(self.rig.bus, self.decisions, after):
+            batch = _DECISIONS.batch(body)
+            found += batch
+            waits += [max(0, at_ms - decision.received_ms) for decision in batch if decision.verdict == "trade"]
+        return found, waits
 
     async def idle(self, stream: str, group: str) -> bool:
         """Whether the group has read and acknowledged all there is."""
@@ -114,12 +117,11 @@ class Bus:
         return found
 
 
-async def intent_waits(rig: Rig, after: str) -> list[float]:
-    """Milliseconds from a tick's receipt to its intent on the record, for every intent after `after`."""
-    waits = []
-    async for at_ms, body in entries(rig.record, rig.money.intents(STRATEGY), after):
-        waits.append(float(max(0, at_ms - _INTENTS.one(body).received_ms)))
-    return waits
+async def written(client: Any, stream: str) -> int:
+    """Entries ever added to a stream, whatever was trimmed since; 0 before the first."""
+    if not await client.exists(stream):
+        return 0
+    return int((await client.xinfo_stream(stream))["entries-added"])
 
 
 def missed(decisions: list[Decision], min_edge: int) -> Counter[str]:

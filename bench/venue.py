@@ -205,6 +205,7 @@ def application() -> web.Application:
             web.get(f"{API}/milestones", _fixed(lambda _: bodies.milestones(now()))),
             web.get(f"{API}/live_data/milestone/{bodies.GAME}", _fixed(lambda _: bodies.live_data())),
             web.get(f"{API}/markets/trades", _fixed(lambda r: bodies.trades(r.query["ticker"], now()))),
+            web.get(f"{API}/account/limits", _fixed(lambda _: bodies.limits())),
             web.get(f"{API}/portfolio/balance", _fixed(lambda _: bodies.balance(now()))),
             *(web.get(f"{API}/portfolio/{path}", _fixed(_nothing(key))) for path, key in empty.items()),
             web.get(f"{API}/portfolio/orders", venue.desk.orders_since),
