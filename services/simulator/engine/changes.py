@@ -1,5 +1,6 @@
 """Changes to resting orders: decrease and amend."""
 
+from services.simulator.engine import collateral
 from services.simulator.engine.errors import Refused
 from services.simulator.engine.events import BookChange, OrderChanged
 from services.simulator.engine.exchange import Exchange
@@ -41,7 +42,7 @@ def amend(
     if moves:
         _check_move(exchange, order, price, remaining)
     if client_order_id:
-        order.account.client_ids.add(client_order_id)
+        order.account.member.client_ids.add(client_order_id)
         order.client_order_id = client_order_id
     if expires_ms != order.expires_ms:
         order.expires_ms = expires_ms
@@ -78,7 +79,8 @@ def _check(
         raise Refused("invalid_price")
     if expires_ms is not None and expires_ms <= now_ms:
         raise Refused("invalid_order", message="Expiration timestamp must be in the future")
-    taken = order.account.client_ids
+    account = order.account
+    taken = account.member.client_ids if account.switches.deduplicate else set()
     if client_order_id and client_order_id != order.client_order_id and client_order_id in taken:
         raise Refused("order_already_exists", status=409)
 
@@ -88,17 +90,16 @@ def _check_move(exchange: Exchange, order: Order, price: int, remaining: int) ->
     account, market = order.account, order.market
     if order.post_only and market.book.crossing(order.side, price):
         raise Refused("invalid_order", details="post only cross")
-    resting = account.resting[market.ticker]
-    place = list(resting)
-    kept = resting.pop(order.order_id)
-    account.stale.add(market.ticker)
+    position = order.position
+    orders = position.bids if order.side == "bid" else position.asks
+    place = dict(orders)
+    collateral.release(order)
     try:
         exchange.afford(account, market, order.side, price, remaining)
     finally:
-        resting[order.order_id] = kept
-        for order_id in place:
-            resting.move_to_end(order_id)
-        account.stale.add(market.ticker)
+        collateral.hold(order)
+        orders.clear()
+        orders.update(place)
 
 
 def _shrink(exchange: Exchange, order: Order, remaining: int, now_ms: int) -> int:
@@ -106,6 +107,6 @@ def _shrink(exchange: Exchange, order: Order, remaining: int, now_ms: int) -> in
     order.market.book.side(order.side).reduce(order, taken)
     order.remaining = remaining
     order.updated_ms = now_ms
-    order.account.stale.add(order.market.ticker)
+    collateral.rehold(order)
     exchange.emit(BookChange(order.market, order.side, order.price, -taken, order, now_ms))
     return taken

@@ -4,15 +4,9 @@ from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 
+from services.simulator.engine import collateral
 from services.simulator.engine import groups as group_rules
-from services.simulator.engine.collateral import (
-    add_resting,
-    book_fill,
-    closable,
-    drop_resting,
-    market_hold,
-    opening_need,
-)
+from services.simulator.engine.collateral import closable
 from services.simulator.engine.errors import Refused, not_found
 from services.simulator.engine.events import (
     BookChange,
@@ -24,9 +18,11 @@ from services.simulator.engine.events import (
 )
 from services.simulator.engine.fees import DIRECT_MEMBER, charge, trade_fee
 from services.simulator.engine.model import (
+    DOLLAR,
     Account,
     Fill,
     Market,
+    Member,
     NewOrder,
     Order,
     OrderGroup,
@@ -34,6 +30,7 @@ from services.simulator.engine.model import (
     Side,
     Trade,
 )
+from services.simulator.engine.switches import Switches
 
 _KEPT_TRADES = 20_000
 
@@ -41,7 +38,8 @@ _KEPT_TRADES = 20_000
 class Exchange:
     """Accounts, markets and the operations on orders. Every operation takes the wall time in milliseconds.
 
-    ``new_id`` gives unique ids, ``emit`` receives each event the moment it happens.
+    ``new_id`` gives unique ids, ``emit`` receives each event the moment it happens. ``precision`` is the unit
+    of the balance of accounts to come.
     """
 
     def __init__(
@@ -50,15 +48,21 @@ class Exchange:
         self.new_id = new_id
         self.emit = emit
         self.precision = precision
+        self.switches = Switches()
         self.accounts: dict[str, Account] = {}
         self.markets: dict[str, Market] = {}
         self.trades: deque[Trade] = deque(maxlen=_KEPT_TRADES)
         self.fees_collected = 0
+        self.trading_active = True
+        self.exchange_active = True
         self._expiring: list[tuple[int, str, Order]] = []
 
     def add_account(self, account_id: str, cash: int, *, internal: bool = False) -> Account:
-        account = Account(account_id, self.new_id(), cash, internal, deposited=cash)
-        self.accounts[account_id] = account
+        """A new member's account number 0."""
+        account = Account(
+            account_id, Member(self.new_id()), cash, internal, cash, precision=self.precision, switches=self.switches
+        )
+        self.accounts[account_id] = account.member.accounts[0] = account
         return account
 
     def add_market(self, market: Market) -> None:
@@ -66,15 +70,17 @@ class Exchange:
 
     def reserved(self, account: Account) -> int:
         """Cash held by all resting orders."""
-        for ticker in account.stale:
-            account.reserved[ticker] = market_hold(account, self.markets[ticker], self.precision)
-        account.stale.clear()
-        return sum(account.reserved.values())
+        return collateral.reserved(account)
 
     def tradable(self, ticker: str) -> Market:
+        """A market that takes orders now."""
         market = self.markets.get(ticker)
         if market is None:
             raise Refused("market_not_found", status=404)
+        if not self.exchange_active:
+            raise Refused("exchange_is_paused", status=409)
+        if not self.trading_active:
+            raise Refused("trading_is_paused", status=409)
         if market.status != "active":
             raise Refused("MARKET_INACTIVE", message="market inactive")
         return market
@@ -82,29 +88,18 @@ class Exchange:
     def create(self, account: Account, new: NewOrder, now_ms: int) -> Placement:
         """Place an order; raises ``Refused``. A killed fill-or-kill consumes its client order id."""
         self.expire(now_ms)
+        if account.internal and not (self.trading_active and self.exchange_active):
+            return self._stand_still(account, new, now_ms)
         market = self.tradable(new.ticker)
-        if new.client_order_id and new.client_order_id in account.client_ids:
-            raise Refused("order_already_exists", status=409)
         group = self._check(account, market, new, now_ms)
         count, dropped = new.count, 0
         if new.reduce_only:
             count = min(count, closable(account.position(market.ticker).net, new.side))
             dropped = new.count - count
-        if not new.reduce_only:
+        else:
             self.afford(account, market, new.side, new.price, count)
-        available = market.book.crossing(new.side, new.price)
-        if new.post_only and available:
-            raise Refused("invalid_order", details="post only cross")
-        if new.client_order_id:
-            account.client_ids.add(new.client_order_id)
-        if new.time_in_force == "fill_or_kill" and available < count:
-            raise Refused("fill_or_kill_insufficient_resting_volume", status=409)
-        order = Order(
-            self.new_id(), account, market, new.client_order_id, new.side, new.price, new.count, new.count,
-            new.time_in_force, new.self_trade, new.post_only, new.reduce_only, new.cancel_on_pause, now_ms,
-            now_ms,
-            new.expires_ms, group,
-        )  # fmt: skip
+        self._meets(account, market, new, count)
+        order = self._order(account, market, new, group, now_ms)
         account.orders[order.order_id] = order
         if group is not None:
             group.orders[order.order_id] = order
@@ -112,7 +107,8 @@ class Exchange:
         placed = Placement(order)
         if count:
             self.match(order, placed, now_ms, leave=dropped)
-            self._call_margin(account, now_ms)
+            if placed.filled:
+                self._call_margin(account, now_ms)
         if order.status == "resting":
             if dropped or new.time_in_force != "good_till_canceled":
                 self.end(order, "ReduceOnlyCancel" if dropped and order.remaining == dropped else "", now_ms)
@@ -120,7 +116,24 @@ class Exchange:
                 self.rest(order, now_ms)
         return placed
 
+    def _order(self, account: Account, market: Market, new: NewOrder, group: OrderGroup | None, now_ms: int) -> Order:
+        return Order(
+            self.new_id(), account, market, account.position(market.ticker), new.client_order_id, new.side, new.price,
+            new.count, new.count, new.time_in_force, new.self_trade, new.post_only, new.reduce_only,
+            new.cancel_on_pause, now_ms, now_ms, new.expires_ms, group,
+        )  # fmt: skip
+
+    def _stand_still(self, account: Account, new: NewOrder, now_ms: int) -> Placement:
+        """The world's own crowd during a pause: its orders end at once, and nobody hears of them."""
+        order = self._order(account, self.markets[new.ticker], new, None, now_ms)
+        order.status, order.reason, order.remaining = "canceled", "HaltCancel", 0
+        return Placement(order)
+
     def _check(self, account: Account, market: Market, new: NewOrder, now_ms: int) -> OrderGroup | None:
+        """What the request itself allows, before anything of the account's money or the book is looked at."""
+        switches = account.switches
+        if new.client_order_id and new.client_order_id in account.member.client_ids and switches.deduplicate:
+            raise Refused("order_already_exists", status=409)
         if new.count <= 0:
             raise Refused("invalid_order_size")
         if not market.on_grid(new.price):
@@ -139,20 +152,29 @@ class Exchange:
         group = account.groups.get(new.group_id)
         if group is None:
             raise Refused("order_group_not_found", status=404)
-        if group.triggered:
+        if group.triggered and not switches.triggered_groups_accept:
             raise Refused("invalid_order", details="order group triggered")
         return group
 
+    def _meets(self, account: Account, market: Market, new: NewOrder, count: int) -> None:
+        """Refuse what must not, or must, meet the other side. From here on the client order id is used up."""
+        if new.post_only and market.book.crossing(new.side, new.price):
+            raise Refused("invalid_order", details="post only cross")
+        if new.client_order_id:
+            account.member.client_ids.add(new.client_order_id)
+        if new.time_in_force == "fill_or_kill":
+            if market.book.crossing(new.side, new.price) < count:
+                raise Refused("fill_or_kill_insufficient_resting_volume", status=409)
+        elif (
+            new.time_in_force == "immediate_or_cancel"
+            and account.switches.empty_ioc_conflict
+            and not market.book.crossing(new.side, new.price)
+        ):
+            raise Refused("immediate_or_cancel_insufficient_resting_volume", status=409)
+
     def afford(self, account: Account, market: Market, side: Side, price: int, count: int) -> None:
         """Refuse what cash does not cover once every resting order holds its collateral."""
-        closing = min(count, closable(account.position(market.ticker).net, side))
-        need = opening_need(market, side, price, count - closing, self.precision, is_taker=True)
-        held = self.reserved(account)
-        if closing:
-            held -= account.reserved.get(market.ticker, 0)
-            used = {"used_bid": closing} if side == "bid" else {"used_ask": closing}
-            held += market_hold(account, market, self.precision, **used)
-        if (need or closing) and account.cash - held < need:
+        if not collateral.covers(account, market, side, price, count):
             raise Refused("insufficient_balance")
 
     def match(self, order: Order, placed: Placement, now_ms: int, leave: int = 0) -> None:
@@ -168,7 +190,7 @@ class Exchange:
             if level.price > order.price if order.side == "bid" else level.price < order.price:
                 return
             maker = level.first()
-            if maker.account is order.account:
+            if maker.account.member is order.account.member:
                 if order.self_trade == "taker_at_cross":
                     self.end(order, "SelfTradeCancel", now_ms)
                     return
@@ -185,30 +207,33 @@ class Exchange:
         taker.remaining -= count
         if maker.remaining == 0:
             half.remove(maker)
-            drop_resting(maker)
-        self.emit(BookChange(market, maker.side, price, -count, maker, now_ms))
+            collateral.release(maker)
+        else:
+            collateral.rehold(maker)
+        emit = self.emit
+        emit(BookChange(market, maker.side, price, -count, maker, now_ms))
         trade = Trade(self.new_id(), market.ticker, price, count, taker.side, now_ms)
         self.trades.append(trade)
         market.last_price, market.last_count = price, count
         market.volume += count
         market.dollar_volume += price * count
-        before = max(0, maker.account.position(market.ticker).net) + max(0, taker.account.position(market.ticker).net)
-        fills = [self._settle_fill(order, trade, is_taker=order is taker, now_ms=now_ms) for order in (maker, taker)]
-        after = max(0, maker.account.position(market.ticker).net) + max(0, taker.account.position(market.ticker).net)
-        market.open_interest += after - before
+        before = max(0, maker.position.net) + max(0, taker.position.net)
+        made = self._settle_fill(maker, trade, is_taker=False, now_ms=now_ms)
+        took = self._settle_fill(taker, trade, is_taker=True, now_ms=now_ms)
+        market.open_interest += max(0, maker.position.net) + max(0, taker.position.net) - before
         market.updated_ms = now_ms
         placed.filled += count
         placed.value += price * count
-        placed.fees += fills[1].fee
-        self.emit(Traded(market, trade))
+        placed.fees += took.fee
+        emit(Traded(market, trade))
         for order in (maker, taker):
+            order.reason = "Trade"
             if order.remaining == 0:
                 order.status = "executed"
                 self.forget(order)
-        for order, fill in zip((maker, taker), fills, strict=True):
-            order.reason = "Trade"
-            self.emit(Filled(order, fill))
-            self.emit(OrderChanged(order, "filled", now_ms))
+        for order, fill in ((maker, made), (taker, took)):
+            emit(Filled(order, fill))
+            emit(OrderChanged(order, "filled", now_ms))
         for order in (maker, taker):
             group = order.group
             if group is not None and not group.triggered and group_rules.record(group, count, now_ms):
@@ -216,18 +241,18 @@ class Exchange:
         self._call_margin(maker.account, now_ms)
 
     def _settle_fill(self, order: Order, trade: Trade, *, is_taker: bool, now_ms: int) -> Fill:
-        account, market = order.account, order.market
-        position = account.position(market.ticker)
-        revenue = book_fill(position, order.side, trade.price, trade.count, now_ms)
-        model = trade_fee(market.fees, trade.price, trade.count, is_taker=is_taker)
-        fee, order.rounding = charge(revenue, model, order.rounding, self.precision)
+        account, market, position = order.account, order.market, order.position
+        price, count = trade.price, trade.count
+        revenue = collateral.book_fill(position, order.side, price, count, now_ms)
+        model = trade_fee(market.fees, price, count, is_taker=is_taker)
+        fee, order.rounding = charge(revenue, model, order.rounding, account.precision)
         account.cash += revenue - fee
-        account.stale.add(market.ticker)
+        account.stale.add(position)
         position.fees += fee
         self.fees_collected += fee
-        order.filled += trade.count
+        order.filled += count
         order.updated_ms = now_ms
-        cost = (trade.price if order.side == "bid" else 10_000 - trade.price) * trade.count
+        cost = (price if order.side == "bid" else DOLLAR - price) * count
         if is_taker:
             order.taker_cost += cost
             order.taker_fees += fee
@@ -235,9 +260,8 @@ class Exchange:
             order.maker_cost += cost
             order.maker_fees += fee
         fill = Fill(
-            trade.trade_id, order.order_id, order.client_order_id, account.account_id, market.ticker,
-            order.side,
-            trade.price, trade.count, is_taker, fee, now_ms, position.net,
+            trade.trade_id, order.order_id, order.client_order_id, account.account_id, market.ticker, order.side,
+            price, count, is_taker, fee, now_ms, position.net, account.number,
         )  # fmt: skip
         if not account.internal:
             account.fills.append(fill)
@@ -247,28 +271,30 @@ class Exchange:
         """Cancel the newest resting orders while they hold more than there is.
 
         It happens when a reduce-only order closes what other resting orders were to close, or when the fees
-        of many small fills
-        round up to more than was held.
+        of many small fills round up to more than was held.
         """
-        if account.internal:
+        if account.internal or account.cash >= account.most_held:
             return
-        while account.cash - self.reserved(account) < 0:
-            resting = [order for orders in account.resting.values() for order in orders.values()]
+        while account.cash < collateral.reserved(account):
+            resting = [
+                order
+                for position in account.positions.values()
+                for orders in (position.bids, position.asks)
+                for order in orders.values()
+            ]
             if not resting:
                 return
             self.end(max(resting, key=lambda order: (order.created_ms, order.order_id)), "MarginCancel", now_ms)
 
     def rest(self, order: Order, now_ms: int) -> None:
         order.market.book.side(order.side).add(order)
-        add_resting(order)
+        collateral.hold(order)
         self.watch_expiry(order)
         self.emit(BookChange(order.market, order.side, order.price, order.remaining, order, now_ms))
 
     def unrest(self, order: Order, now_ms: int) -> None:
-        resting = order.account.resting.get(order.market.ticker)
-        if resting is not None and order.order_id in resting:
+        if collateral.release(order):
             order.market.book.side(order.side).remove(order)
-            drop_resting(order)
             self.emit(BookChange(order.market, order.side, order.price, -order.remaining, order, now_ms))
 
     def end(self, order: Order, reason: str, now_ms: int) -> int:
@@ -296,12 +322,18 @@ class Exchange:
                 self.end(order, "ExpiryCancel", now_ms)
 
     def resting(self, account: Account, order_id: str, now_ms: int) -> Order:
-        """The account's resting order; unknown, cancelled and executed ones are all not found."""
+        """The account's resting order; unknown, cancelled and executed ones are all not found.
+
+        A pause of trading or of the market leaves it within reach, a pause of the whole exchange does not.
+        """
         self.expire(now_ms)
         order = account.orders.get(order_id)
         if order is None or order.status != "resting":
             raise not_found()
-        self.tradable(order.market.ticker)
+        if not self.exchange_active and not account.internal:
+            raise Refused("exchange_is_paused", status=409)
+        if order.market.status not in {"active", "inactive"}:
+            raise Refused("MARKET_INACTIVE", message="market inactive")
         return order
 
     def cancel(self, account: Account, order_id: str, now_ms: int, reason: str = "") -> tuple[Order, int]:

@@ -16,7 +16,8 @@ def close(exchange: Exchange, market: Market, now_ms: int) -> None:
     market.status = "closed"
     market.close_ms = market.updated_ms = now_ms
     for account in exchange.accounts.values():
-        for order in list(account.resting.get(market.ticker, {}).values()):
+        position = account.positions.get(market.ticker)
+        for order in [] if position is None else [*position.bids.values(), *position.asks.values()]:
             exchange.end(order, "CloseCancel", now_ms)
     exchange.emit(MarketChanged(market, "closed", now_ms))
 
@@ -63,6 +64,7 @@ def settle(exchange: Exchange, market: Market, now_ms: int) -> None:
                     payout=payout,
                     fees=position.fees,
                     settled_ms=now_ms,
+                    subaccount=account.number,
                 )
             )
     exchange.emit(MarketChanged(market, "settled", now_ms))

@@ -1,7 +1,6 @@
 """A whole game in virtual time."""
 
-import dataclasses
-
+import msgspec
 import pytest
 
 from services.simulator.engine.events import BookChange, Traded
@@ -21,7 +20,7 @@ def public(events):
         if isinstance(event, BookChange):
             found.append((event.market.ticker, event.side, event.price, event.delta, event.ts_ms))
         elif isinstance(event, Traded):
-            found.append((dataclasses.astuple(event.trade),))
+            found.append((msgspec.structs.astuple(event.trade),))
     return found
 
 
