@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import ctypes
-import gc
 import itertools
 import resource
 import signal
@@ -27,6 +25,7 @@ from structlog.typing import FilteringBoundLogger
 from services.runtime.clock import Clock
 from services.runtime.health import CounterCollector, Heartbeats, Status, serve
 from services.runtime.logs import configure_logs
+from services.runtime.memory import settle_memory
 from services.runtime.parent import follow
 from services.runtime.store import STORE_ERRORS, Store, StoreConfigError, result
 from trading_logic.contracts import codec, config, topics
@@ -107,18 +106,6 @@ def resident_bytes() -> int:
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return pages * resource.getpagesize()
-
-
-def settle_memory() -> None:
-    """After start-up: what was imported is not scanned by the collector again, and what importing left is given back.
-
-    Reading compiled modules leaves about 10 MB of freed heap that the C library keeps; `malloc_trim` is its own call
-    to return it, and absent outside glibc.
-    """
-    gc.collect()
-    gc.freeze()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 async def _report_loop(app: App[C]) -> None:

@@ -9,6 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
+from services.runtime.memory import settle_memory
 from services.simulator.accept_log import AcceptLog
 from services.simulator.app import Simulator, wall_ms
 from services.simulator.keys import AccountKey, load_or_make
@@ -79,6 +80,7 @@ async def run(options: argparse.Namespace, games: list[GameInfo], keys: list[Acc
         async with Simulator(venue, host=options.host, port=options.port, admin=options.admin) as simulator:
             accounts = [{"key_id": key.key_id, "private_key_path": str(key.private_key_path)} for key in keys]
             ready = {"rest_url": simulator.rest_url, "ws_url": simulator.ws_url, "accounts": accounts}
+            settle_memory()
             sys.stdout.write(json.dumps(ready) + "\n")
             sys.stdout.flush()
             stop = asyncio.Event()

@@ -30,6 +30,7 @@ from touchline_operator.adapters.local.infra import (
     start_redis,
     start_simulator,
 )
+from touchline_operator.adapters.local.memory import settle_memory
 from touchline_operator.adapters.local.resources import LocalResources
 from touchline_operator.adapters.local.view import View, ViewReader, Wanted
 from touchline_operator.adapters.redis import RedisRiskFeed
@@ -255,6 +256,7 @@ def _text(path: str) -> str:
 async def _trade(run: Run, feed: RedisRiskFeed, platform: Platform) -> None:
     """Reconcile and show until told to stop; then wind up: executors first, the rest after."""
     reconciler = Reconciler(run.cluster, feed, run.clock, platform, status_every_ms=STATUS_EVERY_MS)
+    settle_memory()
 
     def complain(what: str, error: BaseException) -> None:
         run.say(f"{what}: {type(error).__name__}: {error}; tried again")
