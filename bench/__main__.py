@@ -37,6 +37,10 @@ async def _measure(names: list[str], *, short: bool, tell: bool) -> list[Part]:
     return parts
 
 
+def _load(load: tuple[float, float, float]) -> str:
+    return "load average {:.2f} {:.2f} {:.2f}".format(*load)
+
+
 def main() -> int:
     """Run the parts; 1 when something was lost or doubled, 2 when the bench itself could not run."""
     parser = argparse.ArgumentParser(prog="bench", description="Figures of Touchline on this machine.")
@@ -47,7 +51,7 @@ def main() -> int:
     names = [asked.only] if asked.only else list(NAMES)
     load = os.getloadavg()
     if not asked.json:
-        print(f"load average {load[0]:.2f} {load[1]:.2f} {load[2]:.2f} on {os.cpu_count()} cores", flush=True)
+        print(f"{_load(load)} on {os.cpu_count()} cores", flush=True)
     try:
         parts = asyncio.run(_measure(names, short=asked.short, tell=not asked.json))
     except RigError as error:
@@ -63,6 +67,7 @@ def main() -> int:
             print(render_required(required))
         if skipped:
             print(f"skipped by --only {asked.only}: {', '.join(skipped)}")
+        print(f"{_load(os.getloadavg())} at the end, our own share in it")
     lost, doubled = sum(part.lost for part in parts), sum(part.doubled for part in parts)
     failed = any(part.failed for part in parts)
     if failed:

@@ -163,7 +163,7 @@ def _tell(part: Part, rounds: list[Round]) -> None:
     edges = sum(r.edges for r in rounds)
     rest = edges - len(every) - sum(reasons.values())
     told = ", ".join(f"{n} {rule}" for rule, n in sorted(reasons.items()))
-    part.notes.append(f"missed edges, by the decisions' own rule: {told or 'none'}; {rest} not told apart from another")
+    part.notes.append(f"missed edges, by the decisions' own rule: {told or 'none'}; {rest} conflated with a neighbour")
     part.notes.append(f"latest write behind its schedule: {number(max(r.late_ms for r in rounds))} ms")
     _require(part, rounds, frames / took, took)
 
