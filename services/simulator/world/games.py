@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.resources import files
 
+from services.simulator.world.sports import FOOTBALL, Line, Sport
+
 _PLAYS = "nfl_2025_week1.csv.gz"
 _GAMES = "nfl_2025_week1_games.csv"
 
@@ -36,7 +38,7 @@ class Play:
 
 @dataclass(frozen=True, slots=True)
 class GameInfo:
-    """One row of the schedule."""
+    """One row of the schedule. ``spread_line`` is points by which the home team is favoured, before the game."""
 
     game_id: str
     day: date
@@ -46,11 +48,18 @@ class GameInfo:
     away_score: int
     season: int
     week: int
+    spread_line: float
+    total_line: float
+    source: str = "nflverse"
+    sport: Sport = FOOTBALL
 
     @property
     def event_ticker(self) -> str:
-        """KXNFLGAME-YYMMMDD + away + home, by the US Eastern game day."""
-        return f"KXNFLGAME-{self.day:%y%b%d}".upper() + self.away + self.home
+        return self.ticker("winner")
+
+    def ticker(self, line: Line) -> str:
+        """Series-YYMMMDD + away + home, by the US Eastern game day."""
+        return f"{self.sport.series[line]}-{self.day:%y%b%d}".upper() + self.away + self.home
 
 
 class BadGameError(ValueError):
@@ -76,6 +85,8 @@ def list_games() -> list[GameInfo]:
             away_score=int(row["away_score"]),
             season=int(row["game_id"][:4]),
             week=int(row["week"]),
+            spread_line=float(row["spread_line"]),
+            total_line=float(row["total_line"]),
         )
         for _, row in _rows(_GAMES)
     ]

@@ -43,11 +43,13 @@ class Moment:
     last_play: str
     pending_try: bool
     home_chance: float
+    possession: str = ""
+    """Team with the ball in sports without downs."""
 
 
-def team_id(code: str) -> str:
-    """Deterministic structured-target id of a football team."""
-    return str(uuid5(NAMESPACE_URL, f"touchline:football_team:{code}"))
+def team_id(code: str, kind: str = "football_team") -> str:
+    """Deterministic structured-target id of a team."""
+    return str(uuid5(NAMESPACE_URL, f"touchline:{kind}:{code}"))
 
 
 def build(game: GameInfo, plays: list[Play], speed: float) -> list[Moment]:

@@ -3,16 +3,18 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from random import Random
 
 from services.simulator.engine import lifecycle
 from services.simulator.engine.events import Event
 from services.simulator.engine.exchange import Exchange
-from services.simulator.engine.model import DOLLAR, Market
-from services.simulator.world.catalogue import Game, open_game
-from services.simulator.world.flow import Flow, FlowSettings
+from services.simulator.engine.model import Market
+from services.simulator.world.catalogue import SPORT_SERIES, Game, final_word, open_game
+from services.simulator.world.flow import LIKE_RECORDED, Flow, FlowSettings
 from services.simulator.world.games import GameInfo, load_plays
+from services.simulator.world.generate import Script, invent, seeded
+from services.simulator.world.listings import EventListing, MarketListing, SeriesListing
 from services.simulator.world.schedule import Schedule
+from services.simulator.world.sports import Line
 from services.simulator.world.timeline import Moment, build, opening_chance
 
 _FLOW_CASH = 50_000_000 * 1_000_000
@@ -31,6 +33,10 @@ class WorldSettings:
     settlement_s: int = 5
     makers: int = 2
     flow: FlowSettings = field(default_factory=FlowSettings)
+    lines: tuple[Line, ...] = ("winner",)
+    generate: tuple[tuple[str, int], ...] = ()
+    """Games to invent, as (sport, how many); their crowd is ``generated_flow``."""
+    generated_flow: FlowSettings = LIKE_RECORDED
 
 
 class World:
@@ -45,11 +51,19 @@ class World:
         self.schedule = Schedule()
         self.exchange = Exchange(_Ids(settings.seed, start_ms), emit)
         self.games: dict[str, Game] = {}
+        self.series: dict[str, SeriesListing] = {}
+        self.events: dict[str, EventListing] = {}
+        self.listings: dict[str, MarketListing] = {}
+        self._game_of_event: dict[str, Game] = {}
         for info in games:
-            self._add(info)
+            plays = load_plays(info)
+            self._add(Script(info, build(info, plays, settings.speed), opening_chance(plays)), settings.flow)
+        for script in invent(settings.generate, settings.seed, settings.speed):
+            self._add(script, settings.generated_flow)
 
     def game_of(self, market: Market) -> Game:
-        return self.games[market.event_ticker]
+        """The game that a market is about; raises ``KeyError`` for a market without one."""
+        return self._game_of_event[market.event_ticker]
 
     def advance(self, now_ms: int) -> int:
         """Do all that is due by ``now_ms`` and return the world's time, which never goes backwards."""
@@ -59,57 +73,71 @@ class World:
         self.now_ms = now_ms
         return now_ms
 
-    def _add(self, info: GameInfo) -> None:
-        settings = self.settings
-        plays = load_plays(info)
+    def _add(self, script: Script, flow_settings: FlowSettings) -> None:
+        settings, info = self.settings, script.info
         kickoff_ms = self.start_ms + round(settings.pregame_s * 1000)
         game = open_game(
             info,
-            build(info, plays, settings.speed),
-            opening_chance(plays),
+            script.moments,
+            script.opening_chance,
             start_ms=self.start_ms,
             kickoff_ms=kickoff_ms,
             speed=settings.speed,
             settlement_s=settings.settlement_s,
+            lines=settings.lines,
         )
         self.games[game.event_ticker] = game
+        self.listings |= game.listings
         names = [*(f"maker-{number}" for number in range(1, settings.makers + 1)), "noise", "informed"]
         accounts = [self.exchange.add_account(f"{info.game_id}:{name}", _FLOW_CASH, internal=True) for name in names]
-        flow = Flow(self.exchange, self.schedule, game, _random(settings.seed, info.game_id), settings.flow, accounts)
-        for market in game.markets.values():
-            self.exchange.add_market(market)
-            lifecycle.activate(self.exchange, market, self.start_ms)
-        flow.start(self.start_ms)
+        flows = []
+        for event in game.events.values():
+            self.events[event.event_ticker] = event
+            self.series.setdefault(event.series_ticker, SPORT_SERIES[event.series_ticker])
+            self._game_of_event[event.event_ticker] = game
+            # The winner's crowd has the game's own stream: listing more of a game changes nothing there.
+            name = info.game_id if event.line == "winner" else f"{info.game_id}:{event.line}"
+            rng = seeded(settings.seed, name)
+            flows.append(Flow(self.exchange, self.schedule, game, event, rng, flow_settings, accounts))
+            for market in event.markets.values():
+                self.exchange.add_market(market)
+                lifecycle.activate(self.exchange, market, self.start_ms)
+        for flow in flows:
+            flow.start(self.start_ms)
         for moment in game.moments:
-            self.schedule.at(kickoff_ms + moment.offset_ms, self._show(game, flow, moment))
+            self.schedule.at(kickoff_ms + moment.offset_ms, self._show(game, flows, moment))
 
-    def _show(self, game: Game, flow: Flow, moment: Moment) -> Callable[[int], None]:
+    def _show(self, game: Game, flows: list[Flow], moment: Moment) -> Callable[[int], None]:
         def show(at_ms: int) -> None:
             if moment.last_play != game.now.last_play:
                 game.play_ms = at_ms
             game.now, game.changed_ms = moment, at_ms
             over = moment.status == "closed"
-            flow.learn(moment.home_chance, at_ms, over=over)
+            seen = game.outlook(moment)
+            for flow in flows:
+                flow.learn(seen, at_ms, over=over)
             if over:
                 self.schedule.at(at_ms + round(self.settings.close_after_s * 1000), lambda at: self._close(game, at))
 
         return show
 
     def _close(self, game: Game, now_ms: int) -> None:
-        for market in game.markets.values():
-            lifecycle.close(self.exchange, market, now_ms)
+        for listing in game.listings.values():
+            lifecycle.close(self.exchange, listing.market, now_ms)
         self.schedule.at(now_ms + round(self.settings.determine_after_s * 1000), lambda at: self._determine(game, at))
 
     def _determine(self, game: Game, now_ms: int) -> None:
-        winner = game.winner()
-        for market in game.markets.values():
-            value = DOLLAR // 2 if not winner else DOLLAR if game.team_of(market.ticker) == winner else 0
-            lifecycle.determine(self.exchange, market, value, now_ms)
+        points = game.now.home_points, game.now.away_points
+        for listing in game.listings.values():
+            if listing.pays is None:
+                raise RuntimeError(f"{listing.market.ticker} has no rule for its payout")
+            listing.expiration_value = final_word(game, listing)
+            lifecycle.determine(self.exchange, listing.market, listing.pays(*points), now_ms)
         self.schedule.at(now_ms + self.settings.settlement_s * 1000, lambda at: self._settle(game, at))
 
     def _settle(self, game: Game, now_ms: int) -> None:
-        for market in game.markets.values():
-            lifecycle.settle(self.exchange, market, now_ms)
+        for listing in game.listings.values():
+            lifecycle.settle(self.exchange, listing.market, now_ms)
 
 
 class _Ids:
@@ -126,8 +154,3 @@ class _Ids:
     def __call__(self) -> str:
         self._count += 1
         return f"{self._prefix}{self._count:012x}"
-
-
-def _random(seed: int, name: str) -> Random:
-    """A stream of its own per game, so that adding a game changes no other."""
-    return Random(hashlib.sha256(f"{seed}:{name}".encode()).digest())  # noqa: S311  - a reproducible world, not a secret
