@@ -18,7 +18,8 @@ $(VENV)/.installed: pyproject.toml uv.lock
 	@command -v uv >/dev/null 2>&1 || test -x .build/uv/bin/uv || { \
 	  $(PYTHON) -m venv .build/uv >/dev/null || { echo "python's venv module is needed (Debian: apt-get install python3-venv)" >&2; exit 2; }; \
 	  .build/uv/bin/pip install --quiet 'uv>=0.8,<1'; }
-	@$(UV) sync --quiet --locked --all-extras --python "$$(command -v $(PYTHON))"
+	@$(UV) sync --quiet --locked --all-extras --compile-bytecode --python "$$(command -v $(PYTHON))"
+	@$(VENV)/bin/python -m compileall -q services trading_logic operator/touchline_operator
 	@touch $@
 
 run: install ## Trade a recorded NFL game here and now: no account, no key, no cluster (ARGS="--for 60s --json")
