@@ -6,10 +6,10 @@ ARGS   ?=
 SAMPLES := manifests/samples/policy.yaml manifests/samples/taking.yaml manifests/samples/resting.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format bench golden clean
+.PHONY: help install run test test-cluster lint format bench golden clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## Install everything into .venv (leaves .venv/bin/touchline)
 
@@ -26,7 +26,10 @@ run: install ## Trade a recorded NFL game here and now: no account, no key, no c
 	@$(VENV)/bin/touchline up $(SAMPLES) $(ARGS)
 
 test: install ## Every test that needs no cluster
-	@$(VENV)/bin/pytest -n 2 --dist loadgroup $(ARGS)
+	@$(VENV)/bin/pytest -n 2 --dist loadgroup -m "not cluster" $(ARGS)
+
+test-cluster: install ## Tests on a real Kubernetes API server: the current context, if it is a kind or test one
+	@TOUCHLINE_REQUIRE_CLUSTER=1 $(VENV)/bin/pytest -m cluster $(ARGS)
 
 lint: install ## Lint, format check, types, import contracts
 	@$(VENV)/bin/ruff check .
