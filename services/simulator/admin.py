@@ -20,14 +20,14 @@ def add_admin_routes(app: web.Application, venue: Venue) -> None:
             fault = msgspec.json.decode(await request.read(), type=Fault)
         except msgspec.DecodeError as error:
             return json_response({"error": str(error)}, 400)
-        venue.faults.script.append(fault)
-        return json_response({"faults": venue.faults.script}, 201)
+        venue.faults.add(fault)
+        return json_response({"faults": venue.faults.listed()}, 201)
 
     async def list_faults(_: web.Request) -> web.StreamResponse:
-        return json_response({"faults": venue.faults.script})
+        return json_response({"faults": venue.faults.listed()})
 
     async def clear_faults(_: web.Request) -> web.StreamResponse:
-        venue.faults.script.clear()
+        venue.faults.clear()
         return json_response({"faults": []})
 
     app.router.add_get("/sim/accept-log", accept_log)

@@ -8,7 +8,19 @@ from services.simulator.engine.model import Fill, Market, Order, OrderGroup, Sid
 
 OrderChange = Literal["accepted", "filled", "amended", "decreased", "canceled"]
 GroupChange = Literal["created", "triggered", "reset", "deleted", "limit_updated"]
-MarketChange = Literal["activated", "closed", "determined", "settled"]
+MarketChange = Literal[
+    "activated",
+    "deactivated",
+    "reactivated",
+    "close_moved",
+    "regridded",
+    "closed",
+    "determined",
+    "disputed",
+    "amended",
+    "settled",
+]
+"""``activated`` opens a market for the first time, ``reactivated`` ends a pause or an early close."""
 
 
 class BookChange(msgspec.Struct, frozen=True, gc=False):

@@ -21,6 +21,8 @@ from services.simulator.wire.errors import TOO_MANY, WireError, error_object, fl
 PREFIX = "/trade-api/v2"
 MAX_BODY = 1024 * 1024
 """Largest accepted request body in bytes."""
+_SILENT_S = 3600.0
+"""How long a silent request stays open, unless the client ends it."""
 ROUTES: list[Route] = [*public.ROUTES, *portfolio.ROUTES, *orders.ROUTES, *groups.ROUTES]
 
 _log = logging.getLogger(__name__)
@@ -68,7 +70,7 @@ def _edge(venue: Venue, route: Route) -> _Edge:
         key_id = request.headers.get(KEY_HEADER, "")
         fault = venue.faults.for_request(request.method, request.path, key_id)
         if fault is not None:
-            before = await _fault_before(fault)
+            before = await _fault_before(venue, fault, request)
             if before is not None:
                 return before
         body = await request.read()
@@ -77,7 +79,7 @@ def _edge(venue: Venue, route: Route) -> _Edge:
         call = Call(venue, route.operation, dict(request.match_info), request.query, body, venue.advance(), account)
         reply = route.handler(call)
         if fault is not None:
-            return _fault_after(fault, request, reply)
+            return await _fault_after(fault, request, reply)
         return json_response(reply.body, reply.status)
 
     return serve
@@ -101,23 +103,49 @@ def _charge(venue: Venue, route: Route, account: Account | None, body: bytes) ->
         raise WireError(429, TOO_MANY)
 
 
-async def _fault_before(fault: Fault) -> web.Response | None:
+async def _fault_before(venue: Venue, fault: Fault, request: web.Request) -> web.Response | None:
     """Faults that keep the request from the exchange, and delays."""
-    if fault.action == "status_429":
-        return json_response(TOO_MANY, 429)
-    if fault.action == "status_503":
-        return json_response(nested(503, "service_unavailable").body, 503)
-    if fault.action == "delay_ms":
-        await asyncio.sleep(fault.ms / 1000)
+    match fault.action:
+        case "status_409":
+            raise nested(409, "conflict")
+        case "status_429":
+            raise WireError(429, TOO_MANY)
+        case "status_500":
+            raise nested(500, "internal_error")
+        case "status_503":
+            raise nested(503, "service_unavailable")
+        case "refuse":
+            _abort(request)
+            return web.Response()
+        case "silent":
+            await asyncio.sleep(_SILENT_S)
+            _abort(request)
+            return web.Response()
+        case "delay_ms":
+            await asyncio.sleep(venue.faults.delay_s(fault))
+        case _:
+            pass
     return None
 
 
-def _fault_after(fault: Fault, request: web.Request, reply: Reply) -> web.Response:
+async def _fault_after(fault: Fault, request: web.Request, reply: Reply) -> web.Response:
     """Faults that hide what the exchange has already done."""
-    if fault.action == "error_500_after_accept":
-        return json_response(nested(500, "internal_error").body, 500)
-    if fault.action == "empty_2xx_after_accept":
-        return json_response({}, reply.status)
-    if fault.action == "drop_reply_after_accept" and request.transport is not None:
-        request.transport.abort()
+    match fault.action:
+        case "error_500_after_accept":
+            raise nested(500, "internal_error")
+        case "empty_2xx_after_accept":
+            return json_response({}, reply.status)
+        case "drop_reply_after_accept":
+            _abort(request)
+        case "half_close_after_accept" if request.transport is not None:
+            request.transport.write_eof()
+            await asyncio.sleep(_SILENT_S)
+            _abort(request)
+        case _:
+            pass
     return json_response(reply.body, reply.status)
+
+
+def _abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
