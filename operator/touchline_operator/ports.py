@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from touchline_operator import names
+from touchline_operator.desired.meta import LoopKey
 from touchline_operator.desired.world import PolicyFacts
 from trading_logic.contracts.messages import Report
 from trading_logic.contracts.record import Cause
 
 Object = dict[str, Any]
-Wake = Callable[[], None]
+
+
+class Wake(Protocol):
+    """Wakes the loop of a key, and whatever depends on it; without a key every loop looks again."""
+
+    def __call__(self, key: LoopKey | None = None) -> None: ...
 
 
 class RecordUnreachableError(Exception):
@@ -26,19 +32,28 @@ class Cluster(Protocol):
     """One namespace: resources that people write, objects that we write."""
 
     async def resources(self) -> list[Object]:
-        """All TradingStrategies and RiskPolicies with metadata (uid, generation, creationTimestamp), spec, status."""
+        """All TradingStrategies and RiskPolicies with metadata (uid, generation, creationTimestamp), spec, status.
+
+        The list is not to be changed by its reader; the same list again means that nothing changed.
+        """
 
     async def apply(self, wanted: Object) -> None:
         """Make the object exactly `wanted` (what others wrote outside of it stays). Idempotent."""
 
     async def owned(self, labels: Mapping[str, str]) -> list[Object]:
-        """Our Deployments and ConfigMaps that carry all `labels`; Deployments with `status.replicas` as observed."""
+        """Our objects that carry all `labels`; Deployments with `status.replicas` as observed."""
 
     async def delete(self, kind: str, name: str) -> None:
         """Delete one of our objects, its processes by the clean way; absent is fine."""
 
     async def patch_status(self, kind: names.Kind, name: str, status: Object) -> None:
         """Replace the status of a resource; a resource that is gone is fine."""
+
+    async def hold(self, kind: names.Kind, name: str) -> None:
+        """Keep a deleted resource in being until `release`; idempotent, a resource that is gone is fine."""
+
+    async def release(self, kind: names.Kind, name: str) -> None:
+        """Let a deleted resource go; idempotent, a resource that is gone is fine."""
 
     def watch(self, wake: Wake) -> None:
         """Call `wake` whenever a resource or an owned object may have changed."""

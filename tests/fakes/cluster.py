@@ -7,6 +7,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from touchline_operator import names
 from touchline_operator.desired.world import PolicyFacts
 from touchline_operator.ports import RecordUnreachableError, Wake
 from trading_logic.contracts.messages import Report
@@ -99,6 +100,23 @@ class FakeCluster:
         self._call("status", name)
         if (kind, name) in self.written:
             self.written[kind, name]["status"] = copy.deepcopy(status)
+
+    async def hold(self, kind: str, name: str) -> None:
+        self._call("hold", name)
+        meta = self.written[kind, name]["metadata"]
+        if not meta.get("deletionTimestamp"):
+            meta["finalizers"] = [names.FINALIZER]
+
+    async def release(self, kind: str, name: str) -> None:
+        self._call("release", name)
+        self.written.pop((kind, name), None)
+        self._wake()
+
+    def delete_resource(self, kind: str, name: str) -> None:
+        """What kubectl delete does to a resource with a finalizer."""
+        meta = self.written[kind, name]["metadata"]
+        meta["deletionTimestamp"] = "2026-01-02T00:00:00Z"
+        self._wake()
 
     def watch(self, wake: Wake) -> None:
         self._wakes.append(wake)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections import Counter
+from collections.abc import Awaitable, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -54,8 +55,11 @@ class RedisRiskFeed:
         pipe.hgetall(names.halt())
         pipe.hgetall(names.risk())
         pipe.hgetall(names.positions())
+        pipe.get(names.incarnation())
+        pipe.hkeys(names.strategies())
         try:
-            latch, epoch, halt, risk, positions = await pipe.execute()
+            latch, epoch, halt, risk, positions, incarnation, strategies = await pipe.execute()
+            writers, open_orders = await self._busy(names, [key.decode() for key in strategies])
         except AWAY as error:
             raise RecordUnreachableError(f"record Redis at {self._record_url}: {error}") from error
         try:
@@ -65,10 +69,37 @@ class RedisRiskFeed:
                 halt=msgspec.convert(_texts(halt), HaltState, strict=False) if halt else None,
                 risk=_texts(risk),
                 positions=tuple(msgspec.json.decode(body, type=PositionRecord) for body in positions.values()),
+                incarnation=incarnation.decode() if incarnation is not None else "",
+                open_orders=open_orders,
+                writers=writers,
             )
         except (msgspec.MsgspecError, ValueError) as error:
             # What cannot be read may be a latch: as good as a record that does not answer.
             raise RecordUnreachableError(f"record of {policy} at {self._record_url}: not readable: {error}") from error
+
+    async def _busy(
+        self, names: topics.RecordTopics, strategies: list[str]
+    ) -> tuple[frozenset[str], Mapping[str, int]]:
+        """Strategies with a living executor, and how many open orders each has.
+
+        Leases first: an executor that is gone by then can add no order to what is read after.
+        """
+        if not strategies:
+            return frozenset(), {}
+        pipe: Any = self.record.pipeline(transaction=True)
+        for strategy in strategies:
+            pipe.exists(names.writer_lease(strategy))
+        pipe.smembers(names.open_orders())
+        *leases, intents = await pipe.execute()
+        writers = frozenset(name for name, held in zip(strategies, leases, strict=True) if held)
+        if not intents:
+            return writers, {}
+        pipe = self.record.pipeline(transaction=False)
+        for intent in intents:
+            pipe.hget(names.order(intent.decode()), "strategy")
+        owners = await pipe.execute()
+        # An order without a readable owner may be anybody's: it counts for every strategy.
+        return writers, Counter(o.decode() for owner in owners for o in ([owner] if owner else _bytes(strategies)))
 
     async def reports(self) -> dict[str, Report]:
         try:
@@ -105,12 +136,17 @@ class RedisRiskFeed:
                         if message is not None:
                             wake()
             except AWAY:
-                # The loops' own resync reads the truth meanwhile and says that the record is away.
+                # The loops look at once: what they find decides, and a record that is away is found out.
+                wake()
                 await asyncio.sleep(RETRY_S)
 
     async def close(self) -> None:
         await self.bus.aclose()
         await self.record.aclose()
+
+
+def _bytes(texts: list[str]) -> list[bytes]:
+    return [text.encode() for text in texts]
 
 
 def _texts(row: dict[bytes, bytes]) -> dict[str, str]:

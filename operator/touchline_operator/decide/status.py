@@ -10,7 +10,9 @@ from touchline_operator import names
 from touchline_operator.api import RiskPolicy, TradingStrategy
 from touchline_operator.decide.checks import Refusal, account_refusal, refusal
 from touchline_operator.decide.conditions import State, conditions
+from touchline_operator.decide.drain import waiting
 from touchline_operator.decide.halt import halt_status, halted_state
+from touchline_operator.decide.mirror import mirror_of
 from touchline_operator.decide.money import Figures, dollars, figures, percent
 from touchline_operator.desired.needs import feed_secret, strategy_events
 from touchline_operator.desired.platform import Platform
@@ -30,12 +32,22 @@ class Observed:
     reports: Mapping[str, Report]
     before: Object
     wall_ms: int
+    left: str = ""
+    """What a deleted resource still waits for."""
 
 
 def running(deployments: Sequence[Object], role: names.Role) -> int:
-    """Observed processes of a role."""
-    mine = (d for d in deployments if d["metadata"]["labels"][names.COMPONENT] == role)
-    return sum(int(d.get("status", {}).get("replicas", 0)) for d in mine)
+    """Observed processes of a role, those that are ending and those that are only ordered included."""
+    return sum(_processes(d) for d in deployments if d["metadata"]["labels"][names.COMPONENT] == role)
+
+
+def _processes(deployment: Object) -> int:
+    status = deployment.get("status", {})
+    seen = int(status.get("replicas", 0)) + int(status.get("terminatingReplicas", 0))
+    if status.get("observedGeneration") != deployment["metadata"].get("generation"):
+        # The controller has not seen this spec yet: what it orders may start any moment.
+        return max(seen, int(deployment["spec"]["replicas"]))
+    return seen
 
 
 def _first_fault(observed: Observed) -> str:
@@ -117,6 +129,8 @@ def _strategy_ready(
     world: World, strategy: TradingStrategy, why_not: Refusal | None, observed: Observed, platform: Platform
 ) -> State:
     if why_not is not None:
+        if observed.left and strategy.metadata.deletion_timestamp:
+            return State(Condition.READY, "False", Reason.DELETED, waiting(observed.left))
         return State(Condition.READY, "False", why_not.reason, why_not.message)
     feed = world.feed_of(strategy)
     if feed is None or feed_secret(world, feed, platform) is None:
@@ -171,12 +185,18 @@ def policy_status(world: World, policy: RiskPolicy | Invalid, observed: Observed
     elif "halt" in observed.before:
         # A record that is away does not end a halt: the mirror is what it is re-asserted from.
         out["halt"] = observed.before["halt"]
+    if facts is not None:
+        out["record"] = mirror_of(facts)
+    elif "record" in observed.before:
+        out["record"] = observed.before["record"]
     return _with_conditions(out, policy.metadata.generation, states, names.POLICY_CONDITIONS, observed)
 
 
 def _policy_ready(
     world: World, policy: RiskPolicy, halted: State, facts: PolicyFacts | None, observed: Observed
 ) -> State:
+    if policy.metadata.deletion_timestamp:
+        return State(Condition.READY, "False", Reason.DELETED, waiting(observed.left))
     taken = account_refusal(world, policy)
     if taken is not None:
         return State(Condition.READY, "False", taken.reason, taken.message)

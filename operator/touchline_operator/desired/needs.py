@@ -53,7 +53,14 @@ def policy_events(world: World, policy: RiskPolicy) -> tuple[str, ...]:
 
 
 def event_needs(world: World, feed: str) -> dict[str, EventNeed]:
-    """Event -> who needs it, for one feed."""
+    """Event -> who needs it, for one feed. Shared by all who ask: not to be changed."""
+    known: dict[str, EventNeed] | None = world.memo.get(("event_needs", feed))
+    if known is None:
+        known = world.memo["event_needs", feed] = _event_needs(world, feed)
+    return known
+
+
+def _event_needs(world: World, feed: str) -> dict[str, EventNeed]:
     needs: dict[str, EventNeed] = {}
     for strategy in world.good_strategies():
         if world.feed_of(strategy) == feed:

@@ -6,6 +6,7 @@ from touchline_operator import names
 from touchline_operator.api import RiskPolicy, TradingStrategy
 from touchline_operator.decide.checks import account_refusal, refusal
 from touchline_operator.desired import config as cfg
+from touchline_operator.desired.access import own_policy_access
 from touchline_operator.desired.meta import Child, LoopKey, Object, child_name, owner
 from touchline_operator.desired.needs import (
     EventNeed,
@@ -27,8 +28,15 @@ from trading_logic.contracts import config
 NO_DECISIONS = frozenset({Reason.DELETED, Reason.ACCOUNT_IN_USE, Reason.EVENT_TAKEN, Reason.MODE_MISMATCH})
 
 
-def loops(world: World) -> set[LoopKey]:
-    """Every loop that this world needs."""
+def loops(world: World) -> frozenset[LoopKey]:
+    """Every loop that this world needs. Shared by all who ask: not to be changed."""
+    known: frozenset[LoopKey] | None = world.memo.get("loops")
+    if known is None:
+        known = world.memo["loops"] = frozenset(_loops(world))
+    return known
+
+
+def _loops(world: World) -> set[LoopKey]:
     keys = {LoopKey("strategy", name_of(strategy)) for strategy in world.strategies}
     keys |= {LoopKey("policy", name_of(policy)) for policy in world.policies}
     for feed in {feed_of(policy) for policy in world.good_policies()}:
@@ -165,8 +173,11 @@ def render_policy(world: World, name: str, platform: Platform) -> list[Object]:
         labels={names.POLICY: name},
         annotations={},
     )
+    # A local run writes the policy's halt fields into a file; on Kubernetes the ledger watches its policy itself.
+    access = [] if platform.spec_file else own_policy_access(child, name)
+    account = child.name if access else None
     if isinstance(policy, Invalid) or account_refusal(world, policy) is not None:
-        return [deployment(child, None, 0, None, platform)]
+        return [*access, deployment(child, None, 0, None, platform, account)]
     secret = trading_secret(policy, platform)
     file = cfg.text(
         config.LedgerConfig(
@@ -184,7 +195,7 @@ def render_policy(world: World, name: str, platform: Platform) -> list[Object]:
             spec_file=platform.spec_file.format(policy=name),
         )
     )
-    return [config_map(child, file), deployment(child, file, 1, secret, platform)]
+    return [*access, config_map(child, file), deployment(child, file, 1, secret, platform, account)]
 
 
 def _owners(need: EventNeed) -> tuple[Object, ...]:

@@ -20,8 +20,13 @@ def config_map(child: Child, config: str) -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": child.metadata(), "data": {CONFIG_FILE: config}}
 
 
-def deployment(child: Child, config: str | None, replicas: int, secret: str | None, platform: Platform) -> Object:
-    """The process' Deployment; `replicas` is always spelled out. `config` None: it may not run, there is no file."""
+def deployment(
+    child: Child, config: str | None, replicas: int, secret: str | None, platform: Platform, account: str | None = None
+) -> Object:
+    """The process' Deployment; `replicas` is always spelled out. `config` None: it may not run, there is no file.
+
+    `account` is the ServiceAccount whose token it gets; without one it gets no token.
+    """
     assert config is not None or replicas == 0
     single = child.role in SINGLE_WRITERS
     pod_labels = child.all_labels()
@@ -58,7 +63,8 @@ def deployment(child: Child, config: str | None, replicas: int, secret: str | No
             "template": {
                 "metadata": {"labels": pod_labels, "annotations": {names.CONFIG_HASH: digest}},
                 "spec": {
-                    "automountServiceAccountToken": False,
+                    **({"serviceAccountName": account} if account is not None else {}),
+                    "automountServiceAccountToken": account is not None,
                     "enableServiceLinks": False,
                     "securityContext": {
                         "runAsNonRoot": True,

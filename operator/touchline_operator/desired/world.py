@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from touchline_operator.api import Problem, RiskPolicy, TradingStrategy
 from touchline_operator.api.strategy import event_of
@@ -20,6 +21,8 @@ class Invalid:
     generation: int
     problems: tuple[Problem, ...]
     policy: str = ""
+    deletion_timestamp: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,17 @@ class PolicyFacts:
     halt: HaltState | None = None
     risk: Mapping[str, str] = field(default_factory=dict)
     positions: tuple[PositionRecord, ...] = ()
+    incarnation: str = ""
+    """Identity of the record's contents; "" before a ledger ever started."""
+    open_orders: Mapping[str, int] = field(default_factory=dict)
+    """Strategy -> orders that are not proved to be at their end."""
+    writers: frozenset[str] = frozenset()
+    """Strategies whose executor holds the writer lease now."""
+
+    @property
+    def seq(self) -> int:
+        """The ledger's sequence number; 0 before its first booking."""
+        return int(self.risk.get("seq", "0"))
 
     @property
     def latched(self) -> bool:
@@ -64,6 +78,8 @@ class World:
     strategies: tuple[TradingStrategy | Invalid, ...] = ()
     policies: tuple[RiskPolicy | Invalid, ...] = ()
     facts: Mapping[str, PolicyFacts] = field(default_factory=dict)
+    memo: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What pure functions derived from this world, so that a thousand loops do not each derive it again."""
 
     @cached_property
     def policy_by_name(self) -> dict[str, RiskPolicy | Invalid]:
@@ -75,12 +91,23 @@ class World:
 
     def good_policies(self) -> Iterator[RiskPolicy]:
         """Policies that parse, oldest first."""
-        return iter(sorted((p for p in self.policies if isinstance(p, RiskPolicy)), key=age))
+        return iter(self._policies_by_age)
+
+    @cached_property
+    def _policies_by_age(self) -> list[RiskPolicy]:
+        return sorted((p for p in self.policies if isinstance(p, RiskPolicy)), key=age)
+
+    @cached_property
+    def _strategies_by_age(self) -> dict[str | None, list[TradingStrategy]]:
+        found: dict[str | None, list[TradingStrategy]] = {None: []}
+        for strategy in sorted((s for s in self.strategies if isinstance(s, TradingStrategy)), key=age):
+            found[None].append(strategy)
+            found.setdefault(strategy.spec.risk_policy_ref.name, []).append(strategy)
+        return found
 
     def good_strategies(self, policy: str | None = None) -> Iterator[TradingStrategy]:
         """Strategies that parse (of one policy), oldest first."""
-        found = (s for s in self.strategies if isinstance(s, TradingStrategy))
-        return iter(sorted((s for s in found if policy is None or s.spec.risk_policy_ref.name == policy), key=age))
+        return iter(self._strategies_by_age.get(policy, ()))
 
     def policy_of(self, strategy: TradingStrategy) -> RiskPolicy | None:
         """The strategy's policy when it exists and parses."""

@@ -8,15 +8,17 @@ from typing import Any
 
 from touchline_operator import names
 from touchline_operator.api import RiskPolicy, TradingStrategy
+from touchline_operator.decide.drain import deleted, left_of_policy, left_of_strategy
 from touchline_operator.decide.halt import manual_cause
+from touchline_operator.decide.mirror import behind, to_assert
 from touchline_operator.decide.status import Observed, policy_status, running, strategy_status
 from touchline_operator.desired.meta import LoopKey, Object
 from touchline_operator.desired.needs import strategy_events
 from touchline_operator.desired.platform import Platform
 from touchline_operator.desired.render import render
-from touchline_operator.desired.world import World
+from touchline_operator.desired.world import Invalid, World
 from touchline_operator.ports import Clock, Cluster, RecordUnreachableError, RiskFeed
-from touchline_operator.reconcile.gather import Gatherer
+from touchline_operator.reconcile.gather import Gatherer, being_released
 from trading_logic.contracts.messages import Report
 
 STATUS_EVERY_MS = 15_000
@@ -32,41 +34,104 @@ class Reconciler:
     clock: Clock
     platform: Platform
     status_every_ms: int = STATUS_EVERY_MS
+    others_ms: int = 0
+    """How old the record's answer may be for policies that a pass is not about."""
     _status_at: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._gatherer = Gatherer(self.cluster, self.feed, self.clock)
+        self._gatherer = Gatherer(self.cluster, self.feed, self.clock, self.others_ms)
 
     async def world(self) -> World:
         return await self._gatherer.world()
 
-    async def reconcile(self, key: LoopKey) -> None:
-        """Make what `key` stands for true. Raises what the cluster or the record raise; may be repeated at any time."""
-        world = await self.world()
-        if key.kind == "policy":
-            await self._latch(world, key.name)
+    async def reconcile(self, key: LoopKey) -> World:
+        """Make what `key` stands for true in the world that is returned.
+
+        Raises what the cluster or the record raise; may be repeated at any time.
+        """
+        world = await self._about(key)
+        if key.kind == "policy" and await self._latch(world, key.name):
+            world = await self._about(key)
+        if key.kind in {"policy", "strategy"}:
+            await self._hold(world, key)
         wanted = render(world, key, self.platform)
         # Zeros first: nothing that stops the money waits for an object that may fail to apply.
         for made in sorted(wanted, key=_order):
             await self.cluster.apply(made)
         await self._prune(key, wanted)
         if key.kind in {"policy", "strategy"}:
-            await self._status(world, key)
+            left = await self._release(world, key)
+            await self._status(world, key, left)
+        return world
 
-    async def _latch(self, world: World, name: str) -> None:
+    async def _about(self, key: LoopKey) -> World:
+        """The world, with fresh facts where `key` needs them."""
+        if key.kind == "policy":
+            return await self._gatherer.world(key.name)
+        world = await self._gatherer.world()
+        if key.kind != "strategy" or not self.others_ms:
+            return world
+        strategy = world.strategy_by_name.get(key.name)
+        if not isinstance(strategy, TradingStrategy):
+            return world
+        return await self._gatherer.world(strategy.spec.risk_policy_ref.name)
+
+    async def _hold(self, world: World, key: LoopKey) -> None:
+        """A resource whose orders may rest somewhere must not vanish before they are gone."""
+        resource = _resource(world, key)
+        if resource is not None and not deleted(resource):
+            await self.cluster.hold(_kind(key), key.name)
+
+    async def _release(self, world: World, key: LoopKey) -> str:
+        """Let a deleted resource go once nothing of it acts or rests; what it still waits for."""
+        resource = _resource(world, key)
+        if resource is None or not deleted(resource):
+            return ""
+        if isinstance(resource, RiskPolicy) or key.kind == "policy":
+            left = left_of_policy(world, world.policy_by_name[key.name], await self._executors_of(key.name))
+        else:
+            mine = await self.cluster.owned({names.LOOP: key.label})
+            left = left_of_strategy(world, world.strategy_by_name[key.name], running(mine, names.Role.EXECUTOR))
+        if not left:
+            await self.cluster.release(_kind(key), key.name)
+        return left
+
+    async def _latch(self, world: World, name: str) -> bool:
+        """Latch what the spec asks for and what the record lost; whether anything was latched."""
+        changed = await self._assert_again(world, name)
         policy = world.policy_by_name.get(name)
         if not isinstance(policy, RiskPolicy):
-            return
+            return changed
         now = self.clock.wall_ms()
         cause = manual_cause(policy, now)
         facts = world.facts.get(name)
         if cause is None or (facts is not None and any(known.id == cause.id for known in facts.causes)):
-            return
+            return changed
         try:
-            await self.feed.add_cause(name, cause, now)
+            return await self.feed.add_cause(name, cause, now) or changed
         except RecordUnreachableError:
             # The world has no facts of this policy either, so the render below has every executor at zero.
-            return
+            return changed
+
+    async def _assert_again(self, world: World, name: str) -> bool:
+        """A record behind its mirror in the status was wiped or is an old one: latch it with all that it lost."""
+        found = await self._find("RiskPolicy", name)
+        facts = world.facts.get(name)
+        if found is None or facts is None or not behind(found.get("status") or {}, facts):
+            return False
+        try:
+            # Read after the status was: facts of a moment before it would look behind and are not.
+            facts = await self.feed.facts(name)
+            causes = to_assert(found.get("status") or {}, facts, self.clock.wall_ms())
+            for cause in causes:
+                await self.feed.add_cause(name, cause, self.clock.wall_ms())
+        except RecordUnreachableError:
+            return False
+        return bool(causes)
+
+    async def _find(self, kind: names.Kind, name: str) -> Object | None:
+        resources = await self.cluster.resources()
+        return next((r for r in resources if r["kind"] == kind and r["metadata"]["name"] == name), None)
 
     async def _prune(self, key: LoopKey, wanted: list[Object]) -> None:
         keep = {(made["kind"], made["metadata"]["name"]) for made in wanted}
@@ -102,11 +167,11 @@ class Reconciler:
         found = [made for one in keys for made in await self.cluster.owned({names.LOOP: one.label})]
         return [made for made in found if made["kind"] == "Deployment"]
 
-    async def _status(self, world: World, key: LoopKey) -> None:
-        kind: names.Kind = "RiskPolicy" if key.kind == "policy" else "TradingStrategy"
-        resources = await self.cluster.resources()
-        found = next((r for r in resources if r["kind"] == kind and r["metadata"]["name"] == key.name), None)
-        if found is None:
+    async def _status(self, world: World, key: LoopKey, left: str) -> None:
+        kind = _kind(key)
+        found = await self._find(kind, key.name)
+        if found is None or _resource(world, key) is None or being_released(found):
+            self._status_at.pop((kind, key.name), None)
             return
         before: dict[str, Any] = found.get("status") or {}
         observed = Observed(
@@ -114,6 +179,7 @@ class Reconciler:
             reports=await self._reports(),
             before=before,
             wall_ms=self.clock.wall_ms(),
+            left=left,
         )
         if kind == "RiskPolicy":
             status = policy_status(world, world.policy_by_name[key.name], observed, await self._executors_of(key.name))
@@ -127,6 +193,15 @@ class Reconciler:
             return
         await self.cluster.patch_status(kind, key.name, status)
         self._status_at[kind, key.name] = now
+
+
+def _kind(key: LoopKey) -> names.Kind:
+    return "RiskPolicy" if key.kind == "policy" else "TradingStrategy"
+
+
+def _resource(world: World, key: LoopKey) -> TradingStrategy | RiskPolicy | Invalid | None:
+    """The resource that a loop is about, as this world has it."""
+    return world.policy_by_name.get(key.name) if key.kind == "policy" else world.strategy_by_name.get(key.name)
 
 
 def _order(made: Object) -> tuple[bool, bool, str]:
@@ -144,6 +219,7 @@ def _urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Whether anything but a figure changed."""
 
     def rest(status: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in status.items() if name not in _FIGURES}
+        record = {name: value for name, value in status.get("record", {}).items() if name != "seq"}
+        return {name: value for name, value in status.items() if name not in _FIGURES} | {"record": record}
 
     return rest(before) != rest(after)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from touchline_operator import names
 from touchline_operator.api import RiskPolicy, TradingStrategy, parse_policy, parse_strategy
-from touchline_operator.desired.world import Invalid, PolicyFacts, World
+from touchline_operator.desired.world import Invalid, PolicyFacts, World, name_of
 from touchline_operator.ports import Clock, Cluster, RecordUnreachableError, RiskFeed
 
 Raw = Mapping[str, Any]
@@ -40,28 +41,62 @@ def _invalid(raw: Raw, problems: tuple[Any, ...]) -> Invalid:
         generation=meta.get("generation", 0),
         problems=problems,
         policy=policy if isinstance(policy, str) else "",
+        deletion_timestamp=meta.get("deletionTimestamp") or "",
+        annotations=meta.get("annotations") or {},
     )
+
+
+def being_released(raw: Raw) -> bool:
+    """Deleted and let go by us: only other people's finalizers keep it in being. Nothing is wanted for it any more."""
+    meta = raw["metadata"]
+    return bool(meta.get("deletionTimestamp")) and names.FINALIZER not in (meta.get("finalizers") or ())
 
 
 @dataclass
 class Gatherer:
-    """Builds worlds. Remembers parsed resources by generation and the record's last answers by policy."""
+    """Builds worlds. Remembers parsed resources by generation and the record's last answers by policy.
+
+    `others_ms` is how old the record's answer may be for policies that a pass is not about.
+    """
 
     cluster: Cluster
     feed: RiskFeed
     clock: Clock
-    _parsed: dict[tuple[str, str, int], RiskPolicy | TradingStrategy | Invalid] = field(default_factory=dict)
+    others_ms: int = 0
+    _read: tuple[Sequence[Raw], World] = field(default_factory=lambda: ([], World()))
+    _parsed: dict[tuple[str, str, int, str], RiskPolicy | TradingStrategy | Invalid] = field(default_factory=dict)
     _facts: dict[str, tuple[int, PolicyFacts]] = field(default_factory=dict)
 
-    async def world(self) -> World:
-        """The world now. Raises what the cluster raises; a silent record shows as missing facts."""
+    async def world(self, about: str | None = None) -> World:
+        """The world now, with fresh facts of policy `about`. Raises what the cluster raises.
+
+        A silent record shows as missing facts. The same world again means that nothing changed.
+        """
         resources = await self.cluster.resources()
-        fresh: dict[tuple[str, str, int], RiskPolicy | TradingStrategy | Invalid] = {}
+        seen, before = self._read
+        if resources is seen:
+            strategies, policies = before.strategies, before.policies
+        else:
+            strategies, policies = self._parse(resources)
+        facts = await self._all([name_of(policy) for policy in policies], about)
+        if resources is seen and facts == before.facts:
+            return before
+        world = World(strategies, policies, facts)
+        self._read = (resources, world)
+        return world
+
+    def _parse(
+        self, resources: Sequence[Raw]
+    ) -> tuple[tuple[TradingStrategy | Invalid, ...], tuple[RiskPolicy | Invalid, ...]]:
+        fresh: dict[tuple[str, str, int, str], RiskPolicy | TradingStrategy | Invalid] = {}
         strategies: list[TradingStrategy | Invalid] = []
         policies: list[RiskPolicy | Invalid] = []
         for raw in resources:
             meta = raw["metadata"]
-            key = (raw["kind"], meta["uid"], meta["generation"])
+            if being_released(raw):
+                continue
+            # Annotations and a deletion do not raise the generation, but they do the resourceVersion.
+            key = (raw["kind"], meta["uid"], meta["generation"], meta.get("resourceVersion", ""))
             known = self._parsed.get(key) if not meta.get("deletionTimestamp") else None
             if raw["kind"] == "TradingStrategy":
                 strategy = known if isinstance(known, TradingStrategy) else strategy_of(raw)
@@ -72,12 +107,16 @@ class Gatherer:
                 policies.append(policy)
                 fresh[key] = policy
         self._parsed = fresh
-        names = [policy.metadata.name for policy in policies if isinstance(policy, RiskPolicy)]
-        return World(tuple(strategies), tuple(policies), await self._all(names))
+        return tuple(strategies), tuple(policies)
 
-    async def _all(self, policies: list[str]) -> dict[str, PolicyFacts]:
+    async def _all(self, policies: list[str], about: str | None) -> dict[str, PolicyFacts]:
         found: dict[str, PolicyFacts] = {}
         for policy in policies:
+            if policy != about and policy in self._facts:
+                at_ms, facts = self._facts[policy]
+                if self.clock.mono_ms() - at_ms < self.others_ms:
+                    found[policy] = facts
+                    continue
             try:
                 facts = await self.feed.facts(policy)
             except RecordUnreachableError:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 from touchline_operator import names
 from touchline_operator.api import RiskPolicy
 from touchline_operator.desired.meta import LoopKey
 from touchline_operator.desired.render import loops
+from touchline_operator.desired.world import World
 from touchline_operator.ports import Clock
 from touchline_operator.reconcile.act import Reconciler
+from touchline_operator.reconcile.affected import affected, of_policy
 from touchline_operator.reconcile.wake import WakeBoard
 
 RESYNC_S = 2.0
+LOOP_SHARE_S = 0.02
+"""Every loop adds this to the resync, so that at rest there are at most fifty passes a second, however many loops."""
+FEED_PACE_S = 1.0
+"""What all strategies of a feed share changes with each of them: gathered up, it is written once a second."""
+FOLLOW_PACE_S = 0.1
+STUCK_MS = 120_000
+"""Every wait of a pass has a time-out and all of them together end well before this."""
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MOST_S = 10.0
 
@@ -37,11 +48,27 @@ class Manager:
         self._changed = asyncio.Event()
         self._tasks: dict[LoopKey, asyncio.Task[None]] = {}
         self._listeners: dict[str, asyncio.Task[None]] = {}
+        self._world = World()
+        self._began: dict[LoopKey, int] = {}
+        self._turned_ms = clock.mono_ms()
 
-    def wake(self) -> None:
-        """Something changed: every loop looks again, and new keys get a loop."""
+    def wake(self, key: LoopKey | None = None) -> None:
+        """Something changed: the key's loop looks at once, others that it concerns soon; without a key, all do."""
         self._changed.set()
-        self._board.wake_all()
+        if key is None:
+            self._board.wake_all()
+        elif key in self._tasks:
+            self._board.wake(key)
+
+    def stuck(self) -> str:
+        """Which loop does not turn any more; "" when all do. Nothing outside of this process makes a loop stuck."""
+        now = self._clock.mono_ms()
+        if now - self._turned_ms > STUCK_MS:
+            return f"the loop of loops: {(now - self._turned_ms) // 1000} s"
+        slow = min(self._began.items(), key=lambda item: item[1], default=None)
+        if slow is not None and now - slow[1] > STUCK_MS:
+            return f"{slow[0]}: in one pass for {(now - slow[1]) // 1000} s"
+        return ""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -50,10 +77,13 @@ class Manager:
         try:
             while True:
                 self._changed.clear()
+                self._turned_ms = self._clock.mono_ms()
                 try:
                     await self._follow()
                     failures = 0
                     pause = self._resync_s
+                    # A burst of changes is followed together.
+                    await asyncio.sleep(FOLLOW_PACE_S)
                 except Exception as error:  # noqa: BLE001  - reported, and tried again after the back-off
                     failures += 1
                     pause = backoff(failures, self._clock.chance())
@@ -78,12 +108,19 @@ class Manager:
                 self._start(label)
         wanted = {policy.metadata.name for policy in world.policies if isinstance(policy, RiskPolicy)}
         for name in wanted - self._listeners.keys():
-            listening = self._reconciler.feed.listen(name, self._board.wake_all)
+            listening = self._reconciler.feed.listen(name, partial(self._wake_policy, name))
             self._listeners[name] = asyncio.create_task(listening, name=f"listen {name}")
         for name in self._listeners.keys() - wanted:
             self._listeners.pop(name).cancel()
         for key in [key for key, task in self._tasks.items() if task.done()]:
             del self._tasks[key]
+        before, self._world = self._world, world
+        for key in affected(before, world) & self._tasks.keys():
+            self._board.wake(key)
+
+    def _wake_policy(self, name: str, key: LoopKey | None = None) -> None:  # noqa: ARG002  - a policy's nudge names it
+        for one in of_policy(self._world, name) & self._tasks.keys():
+            self._board.wake(one)
 
     async def _labels(self) -> set[LoopKey | None]:
         """Loops whose objects still exist although nothing asks for them any more."""
@@ -99,39 +136,47 @@ class Manager:
         failures = 0
         while True:
             self._board.clear(key)
+            self._began[key] = self._clock.mono_ms()
             try:
-                await self._reconciler.reconcile(key)
+                world = await self._reconciler.reconcile(key)
                 failures = 0
-                pause = self._resync_s
-                if await self._finished(key):
+                pause = max(self._resync_s, len(self._tasks) * LOOP_SHARE_S) * (1 + self._clock.chance() / 4)
+                if await self._finished(world, key):
                     self._board.forget(key)
                     return
             except Exception as error:  # noqa: BLE001  - reported, and tried again after the back-off
                 failures += 1
                 pause = backoff(failures, self._clock.chance())
                 self._complain(str(key), error)
+            finally:
+                del self._began[key]
+            if key.kind == "feed":
+                await asyncio.sleep(FEED_PACE_S)
             await self._board.wait(key, pause)
 
-    async def _finished(self, key: LoopKey) -> bool:
-        if key in loops(await self._reconciler.world()):
+    async def _finished(self, world: World, key: LoopKey) -> bool:
+        if key in loops(world):
             return False
         return not await self._reconciler.cluster.owned({names.LOOP: key.label})
 
 
-def loop_of(metadata: dict[str, object]) -> LoopKey | None:
+def loop_of(metadata: Mapping[str, Any]) -> LoopKey | None:
     """The loop that wrote an object, from its labels and annotations; None when it is not one of ours."""
-    labels, annotations = metadata.get("labels"), metadata.get("annotations") or {}
-    assert isinstance(labels, dict)
-    assert isinstance(annotations, dict)
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     kind = str(labels.get(names.LOOP, "")).partition(".")[0]
+    event = ""
     match kind:
         case "strategy":
-            return LoopKey(kind, str(labels[names.STRATEGY]))
+            name = labels.get(names.STRATEGY)
         case "policy":
-            return LoopKey(kind, str(labels[names.POLICY]))
+            name = labels.get(names.POLICY)
         case "event":
-            return LoopKey(kind, str(labels[names.FEED]), str(annotations[names.EVENT]))
+            name, event = labels.get(names.FEED), annotations.get(names.EVENT, "")
         case "feed":
-            return LoopKey(kind, str(labels[names.FEED]))
+            name = labels.get(names.FEED)
         case _:
             return None
+    # Labels are free for all: somebody's copy may carry some of ours.
+    if not name or (kind == "event" and not event):
+        return None
+    return LoopKey(kind, name, event)

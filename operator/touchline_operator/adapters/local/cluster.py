@@ -105,6 +105,12 @@ class LocalCluster:
     async def patch_status(self, kind: names.Kind, name: str, status: Object) -> None:
         self._resources.set_status(kind, name, copy.deepcopy(status))
 
+    async def hold(self, kind: names.Kind, name: str) -> None:
+        """Nothing to do: a resource is gone with its file, and its processes drain as they end."""
+
+    async def release(self, kind: names.Kind, name: str) -> None:
+        """Nothing to do: see `hold`."""
+
     def watch(self, wake: Wake) -> None:
         self._wakes.append(wake)
 

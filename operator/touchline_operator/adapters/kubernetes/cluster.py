@@ -1,0 +1,138 @@
+"""The Cluster port: one namespace of a Kubernetes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from touchline_operator import names
+from touchline_operator.adapters.kubernetes.announcer import Announcer
+from touchline_operator.adapters.kubernetes.api import ConflictError, KubeApi, NotFoundError
+from touchline_operator.adapters.kubernetes.covers import covers
+from touchline_operator.adapters.kubernetes.mirror import CUSTOM, OWNED, Mirror
+from touchline_operator.decide.events import announcements
+from touchline_operator.desired.meta import LoopKey
+from touchline_operator.ports import ClusterError, Wake
+from touchline_operator.reconcile.manager import loop_of
+
+Object = dict[str, Any]
+
+
+class KubernetesCluster:
+    """Reads the mirror, writes by server-side apply. What was applied and still stands is not sent again."""
+
+    def __init__(self, api: KubeApi, mirror: Mirror, announcer: Announcer, namespace: str) -> None:
+        self._api, self._mirror, self._announcer = api, mirror, announcer
+        self._namespace = namespace
+        self._applied: dict[tuple[str, str], bytes] = {}
+        self._listed: tuple[tuple[int, ...], list[Object]] = ((), [])
+        self._wakes: list[Wake] = []
+
+    # -- the port
+    async def resources(self) -> list[Object]:
+        self._mirror.check()
+        stores = [self._mirror.store(kind) for kind in names.KINDS]
+        changes = tuple(store.changes for store in stores)
+        if changes != self._listed[0]:
+            self._listed = (changes, [made for store in stores for made in store.of(self._namespace)])
+        return self._listed[1]
+
+    async def apply(self, wanted: Object) -> None:
+        kind, name = wanted["kind"], wanted["metadata"]["name"]
+        resource = OWNED.get(kind)
+        if resource is None:
+            raise ClusterError(f"{kind}/{name}: this cluster holds {', '.join(OWNED)} only")
+        store = self._mirror.store(kind)
+        digest = hashlib.sha256(msgspec.json.encode(wanted, order="deterministic")).digest()
+        live = store.get(self._namespace, name)
+        if live is not None and self._applied.get((kind, name)) == digest and covers(live, wanted):
+            return
+        store.put(await self._api.apply(resource, wanted, names.FIELD_MANAGER))
+        self._applied[kind, name] = digest
+
+    async def owned(self, labels: Mapping[str, str]) -> list[Object]:
+        self._mirror.check()
+        wanted = dict(labels)
+        loop = wanted.pop(names.LOOP, None)
+        found = []
+        for kind in OWNED:
+            store = self._mirror.store(kind)
+            among = store.of(self._namespace) if loop is None else store.of_loop(self._namespace, loop)
+            found += [m for m in among if wanted.items() <= m["metadata"]["labels"].items() and _ours(m)]
+        return found
+
+    async def delete(self, kind: str, name: str) -> None:
+        live = self._mirror.store(kind).get(self._namespace, name)
+        self._applied.pop((kind, name), None)
+        if live is not None and not live["metadata"].get("deletionTimestamp"):
+            await self._api.delete(OWNED[kind], self._namespace, name, live["metadata"]["uid"])
+
+    async def patch_status(self, kind: names.Kind, name: str, status: Object) -> None:
+        live = self._mirror.store(kind).get(self._namespace, name)
+        if live is None:
+            return
+        await self._patch(live, {"status": status}, names.STATUS_FIELD_MANAGER, "status")
+        for said in announcements(live.get("status") or {}, status):
+            self._announcer.announce(live, said)
+
+    async def hold(self, kind: names.Kind, name: str) -> None:
+        live = self._mirror.store(kind).get(self._namespace, name)
+        if live is None or live["metadata"].get("deletionTimestamp"):
+            return
+        if names.FINALIZER not in live["metadata"].get("finalizers", ()):
+            await self._patch(live, {"metadata": {"finalizers": [names.FINALIZER]}}, names.FIELD_MANAGER)
+
+    async def release(self, kind: names.Kind, name: str) -> None:
+        live = self._mirror.store(kind).get(self._namespace, name)
+        if live is not None and names.FINALIZER in live["metadata"].get("finalizers", ()):
+            await self._patch(live, {"metadata": {"finalizers": []}}, names.FIELD_MANAGER)
+
+    def watch(self, wake: Wake) -> None:
+        self._wakes.append(wake)
+
+    # -- news of the mirror
+    def changed(self, made: Object) -> None:
+        """Something of this namespace is new, different or gone."""
+        for key in _keys(made):
+            for wake in self._wakes:
+                wake(key)
+
+    # -- inside
+    async def _patch(self, live: Object, part: Object, manager: str, sub: str = "") -> None:
+        """Apply a part of a resource that people own. One that is gone, or another by now, is fine."""
+        kind, meta = live["kind"], live["metadata"]
+        # The uid makes it an update: without it an apply to a deleted resource would create one.
+        head = {"name": meta["name"], "namespace": self._namespace, "uid": meta["uid"]}
+        body = {"apiVersion": names.API_VERSION, "kind": kind} | part | {"metadata": head | part.get("metadata", {})}
+        try:
+            made = await self._api.apply(CUSTOM[kind], body, manager, sub)
+        except (NotFoundError, ConflictError):
+            return
+        self._mirror.store(kind).put(made)
+
+
+def _ours(made: Object) -> bool:
+    """Made for one of our resources. A copy that somebody labelled like ours has no such owner and is left alone."""
+    owners = made["metadata"].get("ownerReferences", ())
+    return made["metadata"]["labels"].get(names.COMPONENT) in set(names.Role) and any(
+        owner["apiVersion"] == names.API_VERSION and owner["kind"] in names.KINDS for owner in owners
+    )
+
+
+def _keys(made: Object) -> list[LoopKey | None]:
+    """The loops that an object concerns first."""
+    name, kind = made["metadata"]["name"], made["kind"]
+    if kind in CUSTOM:
+        return [LoopKey("policy" if kind == "RiskPolicy" else "strategy", name)]
+    keys: list[LoopKey | None] = []
+    loop = loop_of(made["metadata"])
+    if loop is not None:
+        keys.append(loop)
+    labels = made["metadata"]["labels"]
+    if labels.get(names.COMPONENT) == names.Role.EXECUTOR and names.POLICY in labels:
+        # Whether a halt has ended depends on the executors.
+        keys.append(LoopKey("policy", labels[names.POLICY]))
+    return keys

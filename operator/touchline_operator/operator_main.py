@@ -1,0 +1,81 @@
+"""`python -m touchline_operator.operator_main --config FILE`: the operator in its pod."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import socket
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from touchline_operator.adapters.local.clock import SystemClock
+from touchline_operator.desired.platform import KALSHI, Endpoint, Platform
+from touchline_operator.handlers.logs import configure_logs
+from touchline_operator.handlers.registry import run
+from touchline_operator.handlers.shepherd import Shepherd
+
+EXIT_CONFIG = 2
+
+
+class Simulator(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Where the simulated exchange of this installation answers."""
+
+    rest_url: str
+    ws_url: str
+
+
+class OperatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """The operator's one configuration file; the chart writes it.
+
+    `namespace` is the one it works in, "" for all; `liveness` is where /healthz answers, as `http://<host>:<port>/<path>`.
+    """
+
+    namespace: str
+    bus_url: str
+    record_url: str
+    image: str
+    liveness: str
+    simulator: Simulator | None = None
+    log_format: Literal["json", "console"] = "json"
+
+
+def platform(config: OperatorConfig, namespace: str) -> Platform:
+    """Settings of render for one namespace."""
+    endpoints = dict(KALSHI)
+    if config.simulator is not None:
+        endpoints["Simulator"] = Endpoint(config.simulator.rest_url, config.simulator.ws_url)
+    return Platform(
+        namespace=namespace,
+        bus_url=config.bus_url,
+        record_url=config.record_url,
+        image=config.image,
+        log_format=config.log_format,
+        endpoints=endpoints,
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGTERM; the exit code."""
+    parser = argparse.ArgumentParser(prog="touchline-operator")
+    parser.add_argument("--config", type=Path, required=True, help="JSON configuration file")
+    path: Path = parser.parse_args(argv).config
+    try:
+        config = msgspec.json.decode(path.read_bytes(), type=OperatorConfig)
+    except (OSError, msgspec.DecodeError) as error:
+        sys.stderr.write(f"operator: {path}: {error}\n")
+        return EXIT_CONFIG
+    configure_logs(config.log_format)
+    instance = socket.gethostname()
+    shepherd = Shepherd(
+        SystemClock(), instance, config.namespace, partial(platform, config), config.bus_url, config.record_url
+    )
+    asyncio.run(run(shepherd, instance, [config.namespace] if config.namespace else [], config.liveness))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
