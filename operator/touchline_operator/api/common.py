@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from trading_logic import money
 
 NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 TICKER: Final = re.compile(r"[A-Z0-9]+(-[A-Z0-9.]+)+", re.ASCII)
+MAX_TICKER: Final = 64
 
 
 class ApiModel(BaseModel):
@@ -59,59 +61,76 @@ def broken_rule(sentence: str) -> PydanticCustomError:
     return PydanticCustomError("rule", "{sentence}", {"sentence": sentence})
 
 
-def _decimal(parse: Callable[[object, str], int], shown: Callable[[int], str], least: int, most: int, what: str) -> Any:
-    """A decimal string, parsed to an integer within bounds."""
-    allowed = f'{what} in quotes, from "{shown(least)}" to "{shown(most)}"'
+@dataclass(frozen=True, slots=True)
+class Decimal:
+    """A decimal string that becomes an integer within bounds; `least`, `most` and `pattern` as the schema has them."""
 
-    def read(value: object) -> int:
+    parse: Callable[[object, str], int]
+    pattern: str
+    max_length: int
+    least: str
+    most: str
+    what: str
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, in words."""
+        return f'{self.what} in quotes, from "{self.least}" to "{self.most}"'
+
+    def read(self, value: object) -> int:
+        """The integer. Raises what pydantic reports."""
         try:
-            number = parse(value, "")
+            number = self.parse(value, "")
         except money.MoneyError as error:
-            raise refuse(value, allowed) from error
-        if not least <= number <= most:
-            raise refuse(value, allowed)
+            raise refuse(value, self.allowed) from error
+        low, high = (self.parse(bound, "bound") for bound in (self.least, self.most))
+        if not low <= number <= high:
+            raise refuse(value, self.allowed)
         return number
 
-    return BeforeValidator(read)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Read the string before pydantic checks the integer."""
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
 
 
-def fraction(least: str, most: str) -> Any:
+def fraction(least: str, most: str) -> Decimal:
     """Fraction of one as a decimal string; the integer is in ppm."""
-    low, high = (money.parse_fraction(bound, "bound") for bound in (least, most))
-    return _decimal(money.parse_fraction, money.format_fraction, low, high, "a decimal")
+    pattern = "^(0([.][0-9]{1,6})?|1([.]0{1,6})?)$"
+    return Decimal(money.parse_fraction, pattern, 8, least, most, "a decimal")
 
 
-def _short_price(price: int) -> str:
-    text = money.format_price(price)
-    return text.removesuffix("00")
+def price(least: str, most: str) -> Decimal:
+    """Price below one dollar with 2 to 4 decimals; the integer is in 1/10,000 dollar."""
+    return Decimal(money.parse_price, "^0[.][0-9]{2,4}$", 6, least, most, "dollars with 2 to 4 decimals")
 
 
-def price(least: str, most: str) -> Any:
-    """Price in dollars with 2 to 4 decimals; the integer is in 1/10,000 dollar."""
-    low, high = (money.parse_price(bound, "bound") for bound in (least, most))
-    return _decimal(money.parse_price, _short_price, low, high, "dollars with 2 to 4 decimals")
+def dollars(least: str, most: str) -> Decimal:
+    """Cash in dollars with at most 6 decimals; the integer is in 1/1,000,000 dollar."""
+    return Decimal(money.parse_cash, "^(0|[1-9][0-9]{0,6})([.][0-9]{1,6})?$", 14, least, most, "dollars")
 
 
-def dollars(least: str, most: str) -> Any:
-    """Cash in dollars; the integer is in 1/1,000,000 dollar."""
-    low, high = (money.parse_cash(bound, "bound") for bound in (least, most))
-    return _decimal(money.parse_cash, lambda cash: money.format_cash(cash)[:-4], low, high, "dollars")
-
-
-def text(pattern: re.Pattern[str], allowed: str) -> Any:
+@dataclass(frozen=True, slots=True)
+class Text:
     """A string that matches the whole of `pattern`; `allowed` says it in words."""
 
-    def read(value: object) -> str:
-        if not isinstance(value, str) or pattern.fullmatch(value) is None:
-            raise refuse(value, allowed)
+    pattern: re.Pattern[str]
+    max_length: int
+    allowed: str
+
+    def read(self, value: object) -> str:
+        """The string itself. Raises what pydantic reports."""
+        if not isinstance(value, str) or len(value) > self.max_length or self.pattern.fullmatch(value) is None:
+            raise refuse(value, self.allowed)
         return value
 
-    return BeforeValidator(read)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Match before pydantic looks at it, so that one message says what is allowed."""
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
 
 
-DnsName = Annotated[str, text(NAME, "1 to 63 of a-z, 0-9 and '-', not '-' at an end")]
-EventTicker = Annotated[str, Field(max_length=64), text(TICKER, "an event ticker such as KXNFLGAME-25SEP04DALPHI")]
-MarketTicker = Annotated[str, Field(max_length=64), text(TICKER, "a market ticker such as KXNFLGAME-25SEP04DALPHI-PHI")]
+DnsName = Annotated[str, Text(NAME, 63, "1 to 63 of a-z, 0-9 and '-', not '-' at an end")]
+EventTicker = Annotated[str, Text(TICKER, MAX_TICKER, "an event ticker such as KXNFLGAME-25SEP04DALPHI")]
+MarketTicker = Annotated[str, Text(TICKER, MAX_TICKER, "a market ticker such as KXNFLGAME-25SEP04DALPHI-PHI")]
 Mode = Literal["Paper", "Live"]
 Environment = Literal["Simulator", "Demo", "Production"]
 

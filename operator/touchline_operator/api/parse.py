@@ -78,7 +78,8 @@ _TYPES = {
 
 
 def _problem(model: type[ApiModel], detail: ErrorDetails) -> Problem:
-    path: Path = detail["loc"]
+    # pydantic marks a mapping's bad key with a step of its own after it.
+    path: Path = tuple(step for step in detail["loc"] if step != "[key]")
     context = detail.get("ctx", {})
     shown = repr(detail["input"]) if not isinstance(detail["input"], (dict, list)) else "this"
     match detail["type"]:

@@ -14,21 +14,25 @@ from touchline_operator.api.common import (
     Metadata,
     Mode,
     Ref,
+    Text,
     broken_rule,
     dollars,
     fraction,
     refuse,
-    text,
 )
 
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+
+
+_ZONE: Final = re.compile(r"[A-Za-z][-+A-Za-z0-9_]*(/[-+A-Za-z0-9_]+){0,2}", re.ASCII)
+_ZONE_ALLOWED: Final = "an IANA time zone such as America/New_York"
 
 
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise refuse(name, "an IANA time zone such as America/New_York") from error
+        raise refuse(name, _ZONE_ALLOWED) from error
     return name
 
 
@@ -50,8 +54,8 @@ class Exchange(ApiModel):
 class TradingDay(ApiModel):
     """When a trading day begins."""
 
-    time_zone: Annotated[str, Field(max_length=64), AfterValidator(_zone)] = "America/New_York"
-    starts_at: Annotated[str, text(_TIME, 'a time in quotes from "00:00" to "23:59"')] = "06:00"
+    time_zone: Annotated[str, Text(_ZONE, 64, _ZONE_ALLOWED), AfterValidator(_zone)] = "America/New_York"
+    starts_at: Annotated[str, Text(_TIME, 5, 'a time in quotes from "00:00" to "23:59"')] = "06:00"
 
 
 class Resume(ApiModel):

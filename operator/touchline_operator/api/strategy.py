@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from touchline_operator.api.common import (
     ApiModel,
@@ -15,16 +15,34 @@ from touchline_operator.api.common import (
     Metadata,
     Mode,
     Ref,
+    Text,
     broken_rule,
     fraction,
     price,
+    refuse,
     repeated,
-    text,
 )
 
 _PLUGIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
-PluginName = Annotated[str, text(_PLUGIN, "the name of a plug-in such as kalshi-live-data")]
-ModelName = Annotated[str, text(_PLUGIN, "the name of a model such as game-state")]
+PluginName = Annotated[str, Text(_PLUGIN, 63, "the name of a plug-in such as kalshi-live-data")]
+ModelName = Annotated[str, Text(_PLUGIN, 63, "the name of a model such as game-state")]
+_OPTION: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}", re.ASCII)
+OptionName = Annotated[str, Text(_OPTION, 63, "the name of an option such as intervalSeconds")]
+MAX_OPTION: Final = 1024
+MAX_INT: Final = 2**31 - 1
+
+
+def _option(value: object) -> str | int:
+    """No floats and no nesting: what a schema can bound and an apply can merge field by field."""
+    match value:
+        case str() if len(value) <= MAX_OPTION:
+            return value
+        case int() if not isinstance(value, bool) and -MAX_INT - 1 <= value <= MAX_INT:
+            return value
+    raise refuse(value, f"a whole number of 32 bits, or a text in quotes of at most {MAX_OPTION} characters")
+
+
+Option = Annotated[str | int, BeforeValidator(_option)]
 
 
 class Market(ApiModel):
@@ -63,7 +81,7 @@ class Source(ApiModel):
 
     name: DnsName
     plugin: PluginName
-    config: Annotated[dict[str, Any], Field(max_length=32)] = Field(default_factory=dict)
+    config: Annotated[dict[OptionName, Option], Field(max_length=32)] = Field(default_factory=dict)
 
 
 class Model(ApiModel):
