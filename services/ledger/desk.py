@@ -69,12 +69,18 @@ class Desk:
         self._written: dict[str, str] = {}
         self._written_rows: dict[str, dict[str, Any]] = {}
         self._wrote_ms = -WRITE_AT_LEAST_MS
+        self.risk_at_ms = 0
         self._dirty = False
 
     def day(self) -> str:
         """The trading day now."""
         rule = self.cfg.trading_day
         return trading_day(self._clock.wall_ms(), rule.time_zone, rule.starts_at)
+
+    @property
+    def risk(self) -> Mapping[str, str]:
+        """The risk hash as this ledger last wrote it, at `risk_at_ms`; empty before its first write."""
+        return self._written
 
     # -- loading
 
@@ -271,6 +277,7 @@ class Desk:
         self.owners = {m: owner for m, owner in self.owners.items() if m in books.holdings}
         self._exposure, self._written = wanted, risk
         self._wrote_ms = self._clock.mono_ms()
+        self.risk_at_ms = now
         if row is not None:
             self._keep(row, row.change())
         if guard is not None:

@@ -37,6 +37,11 @@ class Halter:
         """Whether the present halt is at its end."""
         return self._halt is not None and self._halt.confirmed
 
+    @property
+    def state(self) -> HaltState | None:
+        """How far the present halt has come, as last written; None when there is none."""
+        return self._written
+
     async def run(self) -> None:
         """Until the process stops: look at the latch every 100 ms, and at once when nudged."""
         try:

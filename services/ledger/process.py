@@ -12,6 +12,7 @@ from services.exchange.rotation import first_key, follow_key
 from services.exchange.stream import ExchangeStream
 from services.ledger.desk import Desk
 from services.ledger.feeds import Feeds
+from services.ledger.gauges import AccountGauges
 from services.ledger.halting import Halter
 from services.ledger.lease import Leases, acquire, identify, release
 from services.ledger.spec import SpecWatch
@@ -51,6 +52,7 @@ async def main(app: App[LedgerConfig]) -> None:
     ):
         witness = Witness(app, desk, venue, stream)
         halter = Halter(app, desk, writer, venue)
+        app.registry.register(AccountGauges(desk, halter))
         leases = Leases(app, writer, desk, witness, halter, incarnation)
         feeds = Feeds(app, desk, witness, halter, leases, desk.orders_at)
         try:
