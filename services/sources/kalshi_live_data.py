@@ -13,8 +13,11 @@ from services.sources.football import parse_football
 from services.sources.ports import GameRef, Source, SourceConfigError, SourceError
 from trading_logic.contracts.config import Exchange
 from trading_logic.contracts.messages import GameState
+from trading_logic.money import ONE_PPM, MoneyError, parse_ppm
 
 DEFAULT_INTERVAL_S: Final = 0.4
+LEAST_PPM: Final = ONE_PPM // 10
+MOST_PPM: Final = 60 * ONE_PPM
 FOOTBALL: Final = "football_game"
 
 
@@ -45,14 +48,23 @@ class KalshiLiveData:
 
 
 async def create(name: str, options: Mapping[str, Any], exchange: Exchange) -> Source:
-    """`options`: `intervalSeconds`, a number from 0.1 to 60. Raises SourceConfigError."""
+    """`options`: `intervalSeconds`, whole seconds or a decimal text from "0.1" to "60". Raises SourceConfigError."""
     unknown = set(options) - {"intervalSeconds"}
     if unknown:
         raise SourceConfigError(f"config.{min(unknown)}: unknown; allowed: intervalSeconds")
-    interval = options.get("intervalSeconds", DEFAULT_INTERVAL_S)
-    if isinstance(interval, bool) or not isinstance(interval, int | float) or not 0.1 <= interval <= 60:
-        raise SourceConfigError(f"config.intervalSeconds: {interval!r}; allowed: a number from 0.1 to 60")
+    interval_s = _interval(options["intervalSeconds"]) if "intervalSeconds" in options else DEFAULT_INTERVAL_S
     clock = SystemClock()
     return KalshiLiveData(
-        name, ExchangeReads(exchange.rest_url, None, Budget(TIERS["basic"], clock), clock), float(interval)
+        name, ExchangeReads(exchange.rest_url, None, Budget(TIERS["basic"], clock), clock), interval_s
     )
+
+
+def _interval(value: object) -> float:
+    """Seconds of an option; a fraction stands in quotes, as everywhere in the resources."""
+    try:
+        ppm = parse_ppm(str(value) if type(value) is int else value, "config.intervalSeconds", most=MOST_PPM)
+    except MoneyError as error:
+        raise SourceConfigError(str(error)) from error
+    if ppm < LEAST_PPM:
+        raise SourceConfigError(f"config.intervalSeconds: {value!r}; allowed: from 0.1 to 60")
+    return ppm / ONE_PPM
