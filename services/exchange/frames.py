@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from services.exchange.models import BookSide, Level, Outcome
+from trading_logic.contracts.messages import FillReport
 
 
 class Received(msgspec.Struct, frozen=True, gc=False):
@@ -87,6 +88,20 @@ class FillFrame(Received, frozen=True, gc=False):
     is_taker: bool
     post_position: int
     ts_ms: int
+
+    def report(self) -> FillReport:
+        """The fill as the record keeps it; its id is the one a reading gives (kalshi-api §7.7)."""
+        return FillReport(
+            fill_id=self.trade_id,
+            order_id=self.order_id,
+            market=self.market,
+            side=self.outcome_side,
+            yes_price=self.yes_price,
+            count=self.count,
+            is_taker=self.is_taker,
+            fee=self.fee_cost,
+            at_ms=self.ts_ms,
+        )
 
 
 class UserOrderFrame(Received, frozen=True, gc=False):

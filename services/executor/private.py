@@ -12,7 +12,7 @@ from services.runtime.record import Record
 from services.runtime.store import STORE_ERRORS, result
 from trading_logic.contracts import codec
 from trading_logic.contracts.config import ExecutorConfig
-from trading_logic.contracts.messages import FillReport, OrderState
+from trading_logic.contracts.messages import OrderState
 from trading_logic.orders import intent_of, strategy_tag
 
 FILLS_MAXLEN = 100_000
@@ -59,21 +59,13 @@ class PrivateFeed:
                 pass  # snapshots and acknowledgements of channels that need nothing done
 
     async def _fill(self, frame: FillFrame) -> None:
-        report = FillReport(
-            fill_id=frame.trade_id,
-            order_id=frame.order_id,
-            market=frame.market,
-            side=frame.outcome_side,
-            yes_price=frame.yes_price,
-            count=frame.count,
-            is_taker=frame.is_taker,
-            fee=frame.fee_cost,
-            at_ms=frame.ts_ms,
-        )
         self._app.count("fills")
         await result(
             self._rec.store.client.xadd(
-                self._rec.topics.fills(), {codec.FIELD: codec.encode(report)}, maxlen=FILLS_MAXLEN, approximate=True
+                self._rec.topics.fills(),
+                {codec.FIELD: codec.encode(frame.report())},
+                maxlen=FILLS_MAXLEN,
+                approximate=True,
             )
         )
 

@@ -8,7 +8,6 @@ import msgspec
 
 from services.exchange import models
 from services.exchange.errors import DecodeError
-from services.exchange.frames import FillFrame
 from services.ledger.books import side_price
 from trading_logic.contracts.messages import FillReport, TopOfBook
 from trading_logic.money import DOLLAR_PRICE
@@ -29,21 +28,6 @@ def fill_of(fill: models.Fill) -> FillReport:
         is_taker=fill.is_taker,
         fee=fill.fee_cost,
         at_ms=fill.created_time or 0,
-    )
-
-
-def fill_of_frame(frame: FillFrame) -> FillReport:
-    """The same fill as the stream tells it: the ids are equal (kalshi-api §7.7)."""
-    return FillReport(
-        fill_id=frame.trade_id,
-        order_id=frame.order_id,
-        market=frame.market,
-        side=frame.outcome_side,
-        yes_price=frame.yes_price,
-        count=frame.count,
-        is_taker=frame.is_taker,
-        fee=frame.fee_cost,
-        at_ms=frame.ts_ms,
     )
 
 

@@ -75,7 +75,7 @@ class Witness:
             case FillFrame():
                 if frame.client_order_id is not None:
                     self._know(frame.order_id, frame.client_order_id)
-                fill = reading.fill_of_frame(frame)
+                fill = frame.report()
                 await self._learn([fill])
                 async with self._desk.lock:
                     if self._desk.opened:
