@@ -9,7 +9,9 @@ from typing import Self
 from aiohttp import web
 
 from services.simulator.admin import add_admin_routes
+from services.simulator.replay.player import Replay
 from services.simulator.rest.server import MAX_BODY, add_routes, errors
+from services.simulator.script import add_script_routes
 from services.simulator.venue import Venue
 from services.simulator.ws.hub import Hub
 from services.simulator.ws.server import PATH, Stream
@@ -25,9 +27,11 @@ def wall_ms() -> int:
 class Simulator:
     """Serves one venue: ``async with Simulator(...) as simulator`` listens on ``simulator.port``."""
 
-    def __init__(self, venue: Venue, *, host: str, port: int, admin: bool) -> None:
+    def __init__(self, venue: Venue, *, host: str, port: int, admin: bool, replay: Replay | None = None) -> None:
         self.venue = venue
-        self.hub = Hub()
+        self.hub = Hub(venue.world.events, venue.world.listings, replay)
+        if replay is not None:
+            replay.heard_by.append(self.hub.on_recorded)
         venue.listeners.heard_by.append(self.hub.on_event)
         self.host = host
         self.port = port
@@ -37,6 +41,7 @@ class Simulator:
         self._app.router.add_get(PATH, self._stream.serve)
         if admin:
             add_admin_routes(self._app, venue)
+            add_script_routes(self._app, venue, replay)
         self._runner = web.AppRunner(self._app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         self._clock: asyncio.Task[None] | None = None
 

@@ -11,6 +11,8 @@ from services.simulator.world.games import GameInfo
 from services.simulator.world.sports import FOOTBALL, SPORTS, Sport
 from services.simulator.world.timeline import Moment, Situation, Status
 
+MOST_INVENTED = 1000
+"""Games of one sport in one world."""
 _FIRST_DAY = date(2027, 1, 3)
 _STANDARD = NormalDist()
 _BREAK_S = 130.0

@@ -5,12 +5,38 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.simulator.engine.fees import FeePlan
-from services.simulator.engine.model import DOLLAR, Market
+from services.simulator.engine.model import DOLLAR, Grid, Market
 from services.simulator.world.outlook import Outlook
 from services.simulator.world.sports import Line, Sport
+from trading_logic.money import format_price
 
 LINEAR_CENT = ((0, 10_000, 100),)
 FEES = FeePlan("quadratic_with_maker_fees")
+
+# Names of the exchange's price structures by their (outer, middle) steps; the bands end at 0.10 and 0.90.
+_STRUCTURES = {
+    ((0, 10_000, 100),): "linear_cent",
+    ((0, 10_000, 10),): "deci_cent",
+    ((0, 1_000, 10), (1_000, 9_000, 100), (9_000, 10_000, 10)): "tapered_deci_cent",
+    ((0, 1_000, 50), (1_000, 9_000, 100), (9_000, 10_000, 50)): "center_whole_edge_half_cent",
+    ((0, 1_000, 20), (1_000, 9_000, 100), (9_000, 10_000, 20)): "center_whole_edge_quint_cent",
+    ((0, 10_000, 50),): "center_half_edge_half_cent",
+    ((0, 1_000, 20), (1_000, 9_000, 50), (9_000, 10_000, 20)): "center_half_edge_quint_cent",
+    ((0, 1_000, 10), (1_000, 9_000, 50), (9_000, 10_000, 10)): "center_half_edge_deci_cent",
+    ((0, 10_000, 20),): "center_quint_edge_quint_cent",
+    ((0, 1_000, 10), (1_000, 9_000, 20), (9_000, 10_000, 10)): "center_quint_edge_deci_cent",
+    ((0, 10_000, 1),): "center_centi_edge_centi_cent",
+    ((0, 100, 1), (100, 9_900, 10), (9_900, 10_000, 1)): "center_deci_edge_centi_cent",
+}
+
+
+def price_levels(grid: Grid) -> dict[str, Any]:
+    """``price_level_structure`` and ``price_ranges`` of a grid, as bodies show them."""
+    ranges = [
+        {"start": format_price(start), "end": format_price(end), "step": format_price(step)}
+        for start, end, step in grid
+    ]
+    return {"price_level_structure": _STRUCTURES.get(grid, ""), "price_ranges": ranges}
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,15 @@ class Schedule:
         """Do ``action`` at the wall time ``when_ms``, should the pace stay as it is."""
         heappush(self._heap, (self._script_of(when_ms), next(self._serial), action))
 
+    def at_script(self, script_ms: int, action: Action) -> None:
+        """Do ``action`` at a script time, whatever pace may come."""
+        heappush(self._heap, (script_ms, next(self._serial), action))
+
+    @property
+    def script_ms(self) -> int:
+        """Where the script is: in an action, the action's own time."""
+        return self._script
+
     def next_ms(self) -> int | None:
         """Wall time of the next action; None while there is none or the script stands still."""
         return self._wall_of(self._heap[0][0]) if self._heap and not self.paused else None

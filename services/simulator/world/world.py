@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from services.simulator.engine import lifecycle
 from services.simulator.engine.events import Event
@@ -37,6 +38,9 @@ class WorldSettings:
     generate: tuple[tuple[str, int], ...] = ()
     """Games to invent, as (sport, how many); their crowd is ``generated_flow``."""
     generated_flow: FlowSettings = LIKE_RECORDED
+    list_every_s: float = 0.0
+    """Seconds from the listing of one game to that of the next; kickoff follows ``pregame_s`` later."""
+    exchange: Callable[[Callable[[], str], Callable[[Event], None]], Exchange] = Exchange
 
 
 class World:
@@ -49,17 +53,25 @@ class World:
         self.start_ms = start_ms
         self.now_ms = start_ms
         self.schedule = Schedule()
-        self.exchange = Exchange(_Ids(settings.seed, start_ms), emit)
+        self.exchange = settings.exchange(_Ids(settings.seed, start_ms), emit)
         self.games: dict[str, Game] = {}
         self.series: dict[str, SeriesListing] = {}
         self.events: dict[str, EventListing] = {}
         self.listings: dict[str, MarketListing] = {}
         self._game_of_event: dict[str, Game] = {}
+        scripts = []
         for info in games:
             plays = load_plays(info)
-            self._add(Script(info, build(info, plays, settings.speed), opening_chance(plays)), settings.flow)
-        for script in invent(settings.generate, settings.seed, settings.speed):
-            self._add(script, settings.generated_flow)
+            told = Script(info, build(info, plays, settings.speed), opening_chance(plays))
+            scripts.append((told, settings.flow))
+        invented = invent(settings.generate, settings.seed, settings.speed)
+        scripts += [(told, settings.generated_flow) for told in invented]
+        for number, (script, crowd) in enumerate(scripts):
+            listed_ms = start_ms + round(number * settings.list_every_s * 1000)
+            if listed_ms == start_ms:
+                self._add(script, crowd, start_ms)
+            else:
+                self.schedule.at(listed_ms, partial(self._add, script, crowd))
 
     def game_of(self, market: Market) -> Game:
         """The game that a market is about; raises ``KeyError`` for a market without one."""
@@ -73,14 +85,14 @@ class World:
         self.now_ms = now_ms
         return now_ms
 
-    def _add(self, script: Script, flow_settings: FlowSettings) -> None:
+    def _add(self, script: Script, crowd: FlowSettings, now_ms: int) -> None:
         settings, info = self.settings, script.info
-        kickoff_ms = self.start_ms + round(settings.pregame_s * 1000)
+        kickoff_ms = now_ms + round(settings.pregame_s * 1000)
         game = open_game(
             info,
             script.moments,
             script.opening_chance,
-            start_ms=self.start_ms,
+            start_ms=now_ms,
             kickoff_ms=kickoff_ms,
             speed=settings.speed,
             settlement_s=settings.settlement_s,
@@ -98,12 +110,12 @@ class World:
             # The winner's crowd has the game's own stream: listing more of a game changes nothing there.
             name = info.game_id if event.line == "winner" else f"{info.game_id}:{event.line}"
             rng = seeded(settings.seed, name)
-            flows.append(Flow(self.exchange, self.schedule, game, event, rng, flow_settings, accounts))
+            flows.append(Flow(self.exchange, self.schedule, game, event, rng, crowd, accounts))
             for market in event.markets.values():
                 self.exchange.add_market(market)
-                lifecycle.activate(self.exchange, market, self.start_ms)
+                lifecycle.activate(self.exchange, market, now_ms)
         for flow in flows:
-            flow.start(self.start_ms)
+            flow.start(now_ms)
         for moment in game.moments:
             self.schedule.at(kickoff_ms + moment.offset_ms, self._show(game, flows, moment))
 

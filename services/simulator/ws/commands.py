@@ -11,7 +11,14 @@ from services.simulator.ws.hub import Hub
 
 NEEDS_MARKETS = frozenset({"orderbook_delta"})
 FILTERED = frozenset({"orderbook_delta", "ticker", "trade", "fill", "user_orders", "market_positions"})
-CHANNELS = FILTERED | {"order_group_updates", "market_lifecycle_v2"}
+INDEXED = frozenset({"cfbenchmarks_value", "cfbenchmarks_value_5hz"})
+QUIET = INDEXED | {"multivariate_market_lifecycle", "communications", "pyth_value"}
+"""Channels that are subscribed as on the exchange and never say anything here: no combos, no RFQs, no indices."""
+CHANNELS = FILTERED | QUIET | {"order_group_updates", "market_lifecycle_v2"}
+MOST_MARKETS = 500_000
+"""Market subscriptions of one connection."""
+MOST_COMMANDS = 10_000
+"""Commands of one connection in a second."""
 
 _TEXT = {
     1: "Unable to process message",
@@ -27,6 +34,14 @@ _TEXT = {
     14: "Market Ticker required",
     15: "Action required",
     16: "Market not found",
+    19: "shard_factor must be > 0",
+    20: "shard_factor is required when shard_key is set",
+    21: "shard_key must be >= 0 and < shard_factor",
+    22: "shard_factor must be <= 100",
+    24: "Index IDs required",
+    26: "Subscription market limit exceeded",
+    27: "Too many requests",
+    28: "Underlying tickers required",
 }
 
 
@@ -51,6 +66,11 @@ class Params(msgspec.Struct):
     send_initial_snapshot: bool = False
     skip_ticker_ack: bool = False
     use_yes_price: bool | None = None
+    shard_factor: int | None = None
+    shard_key: int | None = None
+    user_filter: str | None = None
+    index_ids: list[str] | None = None
+    underlying_tickers: list[str] | None = None
 
 
 class Command(msgspec.Struct):
@@ -66,6 +86,8 @@ class Commands:
         self._venue = venue
         self._hub = hub
         self._connection = connection
+        self._second = 0
+        self._in_second = 0
 
     def handle(self, text: str | bytes) -> None:
         """Do one command; whatever is wrong with it becomes an error frame."""
@@ -73,12 +95,20 @@ class Commands:
         try:
             command = _decode(text)
             command_id = command.id
-            self._venue.advance()
+            self._count(self._venue.advance())
             self._do(command)
         except CommandError as error:
             head = {"id": command_id} if command_id else {}
             msg = {"code": error.code, "msg": str(error), **error.members}
             self._connection.put({**head, "type": "error", "msg": msg})
+
+    def _count(self, now_ms: int) -> None:
+        second = now_ms // 1000
+        if second != self._second:
+            self._second, self._in_second = second, 0
+        self._in_second += 1
+        if self._in_second > MOST_COMMANDS:
+            raise CommandError(27)
 
     def _do(self, command: Command) -> None:
         match command.cmd:
@@ -99,12 +129,25 @@ class Commands:
         for channel in params.channels:
             if channel not in CHANNELS:
                 raise CommandError(8)
+        _check_shards(params)
         markets = self._markets(params)
         for channel in params.channels:
             if not markets and channel in NEEDS_MARKETS:
                 raise CommandError(14)
-        for channel in params.channels:
+            if channel in INDEXED and not params.index_ids:
+                raise CommandError(24)
+            if channel == "pyth_value" and not params.underlying_tickers:
+                raise CommandError(28)
+            if channel != "ticker" and (params.market_id or params.market_ids):
+                raise CommandError(11)
+        self._room(len(markets) * len(params.channels))
+        for channel in dict.fromkeys(params.channels):
             self._open(command_id, channel, markets, params)
+
+    def _room(self, more: int) -> None:
+        held = sum(len(found.markets) for found in self._connection.by_sid.values() if found.markets is not None)
+        if held + more > MOST_MARKETS:
+            raise CommandError(26)
 
     def _open(self, command_id: int, channel: str, markets: list[Market], params: Params) -> None:
         """Subscribe, or merge into the subscription already held."""
@@ -122,6 +165,8 @@ class Commands:
         if params.use_yes_price is not None:
             found.use_yes_price = params.use_yes_price
         found.skip_ack = params.skip_ticker_ack
+        found.by_id = bool(params.market_id or params.market_ids)
+        found.verbatim = not found.seq and self._hub.verbatim(found)
         head = {"id": command_id} if command_id else {}
         connection.put({**head, "type": "subscribed", "msg": {"channel": channel, "sid": found.sid}})
         self._first(found, new, initial=params.send_initial_snapshot)
@@ -129,7 +174,7 @@ class Commands:
     def _first(self, found: Subscription, markets: list[Market], *, initial: bool) -> None:
         """What a new market begins with: its book, or its tick when asked for."""
         for market in markets:
-            if found.channel == "orderbook_delta":
+            if found.channel == "orderbook_delta" and self._hub.has_book(market):
                 self._hub.snapshot(self._connection, found, market)
             elif found.channel == "ticker" and initial:
                 self._hub.tick(self._connection, found, market, self._venue.world.now_ms)
@@ -157,12 +202,15 @@ class Commands:
             raise CommandError(14)
         if found.channel not in FILTERED:
             raise CommandError(13)
+        if found.channel != "ticker" and (params.market_id or params.market_ids):
+            raise CommandError(11)
         if params.action == "get_snapshot":
             self._send_snapshots(command_id, found, markets)
             return
         if found.markets is None:
             raise CommandError(11)
         if params.action == "add_markets":
+            self._room(len(markets))
             new = [market for market in markets if market.ticker not in found.markets]
             found.markets |= {market.ticker: None for market in new}
         else:
@@ -170,15 +218,22 @@ class Commands:
             for market in markets:
                 found.markets.pop(market.ticker, None)
         head: dict[str, Any] = {"id": command_id} if command_id else {}
-        msg = {} if found.skip_ack else {"market_tickers": sorted(found.markets)}
-        self._connection.reply(found, {**head, "type": "ok"}, msg)
+        self._connection.reply(found, {**head, "type": "ok"}, self._acknowledged(found))
         self._first(found, new, initial=params.send_initial_snapshot)
+
+    def _acknowledged(self, found: Subscription) -> dict[str, list[str]]:
+        """All markets so far, the way they were named."""
+        if found.skip_ack or found.markets is None:
+            return {}
+        if found.by_id:
+            return {"market_ids": sorted(self._venue.exchange.markets[name].market_id for name in found.markets)}
+        return {"market_tickers": sorted(found.markets)}
 
     def _send_snapshots(self, command_id: int, found: Subscription, markets: list[Market]) -> None:
         if found.channel != "orderbook_delta":
             raise CommandError(13)
         for market in markets:
-            if not found.wants(market.ticker):
+            if not found.wants(market.ticker) or not self._hub.has_book(market):
                 raise CommandError(11, market_ticker=market.ticker)
         for market in markets:
             self._hub.snapshot(self._connection, found, market, command_id=command_id)
@@ -212,6 +267,20 @@ class Commands:
         if unknown:
             raise CommandError(16, market_tickers=unknown)
         return [known[name] for name in dict.fromkeys(tickers)]
+
+
+def _check_shards(params: Params) -> None:
+    factor, key = params.shard_factor, params.shard_key
+    if factor is None:
+        if key is not None:
+            raise CommandError(20)
+        return
+    if factor <= 0:
+        raise CommandError(19)
+    if factor > 100:
+        raise CommandError(22)
+    if key is not None and not 0 <= key < factor:
+        raise CommandError(21)
 
 
 def _decode(text: str | bytes) -> Command:

@@ -5,6 +5,7 @@ import contextlib
 
 from aiohttp import WSMsgType, web
 
+from services.simulator.auth import KEY_HEADER
 from services.simulator.venue import Venue
 from services.simulator.ws.commands import Commands
 from services.simulator.ws.connection import Connection
@@ -13,6 +14,25 @@ from services.simulator.ws.hub import Hub
 PATH = "/trade-api/ws/v2"
 PING_S = 10.0
 _MAX_COMMAND = 1024 * 1024
+_MOST_BUFFERED = 256 * 1024
+_DRAIN_S = 0.002
+_TEXT = 0x81
+"""First byte of a whole, uncompressed text frame (RFC 6455, 5.2)."""
+
+
+def framed(payloads: list[bytes]) -> bytes:
+    """The payloads as unmasked text frames, one after the other."""
+    parts: list[bytes] = []
+    for payload in payloads:
+        size = len(payload)
+        if size < 126:
+            parts.append(bytes((_TEXT, size)))
+        elif size < 65_536:
+            parts.append(b"\x81\x7e" + size.to_bytes(2, "big"))
+        else:
+            parts.append(b"\x81\x7f" + size.to_bytes(8, "big"))
+        parts.append(payload)
+    return b"".join(parts)
 
 
 class Stream:
@@ -26,14 +46,18 @@ class Stream:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         venue = self._venue
-        key_id = venue.authenticator.check(request.headers, "GET", PATH, venue.wall_ms())
-        socket = web.WebSocketResponse(compress=False, max_msg_size=_MAX_COMMAND)
+        venue.authenticator.check(request.headers, "GET", PATH, venue.wall_ms())
+        key_id = request.headers[KEY_HEADER]
+        socket = web.WebSocketResponse(compress=True, max_msg_size=_MAX_COMMAND)
         await socket.prepare(request)
-        connection = Connection(venue.accounts[key_id], venue.faults)
+        connection = Connection(venue.accounts[key_id], key_id, venue.faults)
         commands = Commands(venue, self._hub, connection)
         self._hub.connections.append(connection)
         self._sockets.add(socket)
-        helpers = [asyncio.ensure_future(self._write(socket, connection)), asyncio.ensure_future(self._ping(socket))]
+        helpers = [
+            asyncio.ensure_future(self._write(request, socket, connection)),
+            asyncio.ensure_future(self._ping(socket, connection)),
+        ]
         try:
             async for message in socket:
                 if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
@@ -51,15 +75,27 @@ class Stream:
         for socket in list(self._sockets):
             await socket.close(code=1001, message=b"going away")
 
-    async def _write(self, socket: web.WebSocketResponse, connection: Connection) -> None:
+    async def _write(self, request: web.Request, socket: web.WebSocketResponse, connection: Connection) -> None:
+        """Send what waits: whole batches in one write, or frame by frame through the client's compression."""
+        transport = request.transport
         with contextlib.suppress(ConnectionError):  # the reader sees the same end and cleans up
-            while True:
+            while transport is not None and not socket.closed:
                 await connection.ready.wait()
-                for frame in connection.take():
-                    await socket.send_frame(frame, WSMsgType.TEXT)
+                if connection.hung_up:
+                    transport.abort()
+                    return
+                frames = connection.take()
+                if socket.compress:
+                    for frame in frames:
+                        await socket.send_frame(frame, WSMsgType.TEXT)
+                    continue
+                transport.write(framed(frames))
+                while transport.get_write_buffer_size() > _MOST_BUFFERED:  # noqa: ASYNC110  - aiohttp keeps the transport's own signal to itself
+                    await asyncio.sleep(_DRAIN_S)
 
-    async def _ping(self, socket: web.WebSocketResponse) -> None:
+    async def _ping(self, socket: web.WebSocketResponse, connection: Connection) -> None:
         with contextlib.suppress(ConnectionError):  # the reader sees the same end and cleans up
             while True:
                 await asyncio.sleep(self._ping_s)
-                await socket.ping(b"heartbeat")
+                if not connection.muted:
+                    await socket.ping(b"heartbeat")
