@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from pathlib import Path
 
 from services.exchange.budget import TIERS, Budget
 from services.exchange.clock import SystemClock
@@ -15,7 +16,7 @@ from services.ledger.feeds import Feeds
 from services.ledger.gauges import AccountGauges
 from services.ledger.halting import Halter
 from services.ledger.lease import Leases, acquire, identify, release
-from services.ledger.spec import SpecWatch
+from services.ledger.spec import FileSource, HaltSource, SpecWatch
 from services.ledger.witness import Witness
 from services.ledger.writer import LeaseLost, Writer
 from services.runtime.app import App, Fatal
@@ -89,8 +90,16 @@ async def _run_loops(
             tasks.create_task(feeds.risk_loop(), name="risk"),
             tasks.create_task(keys, name="keys"),
         ]
+        source: HaltSource
         if app.config.spec_file:
-            loops.append(tasks.create_task(SpecWatch(app, desk, halter).run(), name="spec"))
+            source = FileSource(app, Path(app.config.spec_file))
+        else:
+            # Only on Kubernetes: its client costs 25 MB that a local ledger need not have.
+            from services.ledger.watching import PolicySource  # noqa: PLC0415  - see above
+
+            source = PolicySource(app)
+            loops.append(tasks.create_task(source.run(), name="policy"))
+        loops.append(tasks.create_task(SpecWatch(app, desk, halter, source).run(), name="spec"))
         await app.stop.wait()
         for loop in loops:
             loop.cancel()

@@ -1,8 +1,9 @@
-"""The policy's halt fields, as people write them: read every 200 ms, acted on by the ledger itself."""
+"""The policy's halt fields, as people write them: followed, and acted on by the ledger itself."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -18,12 +19,48 @@ from trading_logic.risk.drawdown import trading_day
 LOOK_S = 0.2
 
 
-class SpecWatch:
-    """Follows one file. A file that does not parse changes nothing and is reported."""
+class HaltSource(Protocol):
+    """Where the halt fields stand. None means that they are not known: then nothing is latched and nothing resumed."""
 
-    def __init__(self, app: App[LedgerConfig], desk: Desk, halter: Halter) -> None:
-        self._app, self._desk, self._halter = app, desk, halter
-        self._path = Path(app.config.spec_file)
+    where: str
+    """Its name, for people."""
+
+    async def read(self) -> HaltSpec | None:
+        """The fields as last seen. Raises OSError or msgspec.DecodeError when they cannot be read."""
+
+    async def fresh(self) -> HaltSpec | None:
+        """The fields as they are now, asked at their origin: what a resume needs."""
+
+    async def wait(self, seconds: float) -> None:
+        """Return at a change, at the latest after `seconds`."""
+
+
+class FileSource:
+    """A file that the local operator writes; an absent one means that none of the fields is set."""
+
+    def __init__(self, app: App[LedgerConfig], path: Path) -> None:
+        self._app, self._path = app, path
+        self.where = str(path)
+
+    async def read(self) -> HaltSpec:
+        try:
+            body = self._path.read_bytes()
+        except FileNotFoundError:
+            return HaltSpec()
+        return msgspec.json.decode(body, type=HaltSpec)
+
+    async def fresh(self) -> HaltSpec:
+        return await self.read()
+
+    async def wait(self, seconds: float) -> None:
+        await self._app.sleep(seconds)
+
+
+class SpecWatch:
+    """Follows one source. Fields that do not parse change nothing and are reported."""
+
+    def __init__(self, app: App[LedgerConfig], desk: Desk, halter: Halter, source: HaltSource) -> None:
+        self._app, self._desk, self._halter, self._source = app, desk, halter, source
 
     async def run(self) -> None:
         """Until the process stops."""
@@ -33,27 +70,32 @@ class SpecWatch:
                 await self.look()
                 self._app.status.clear("spec")
             except (OSError, msgspec.DecodeError) as error:
-                self._app.status.fault("spec", "BadHaltFields", f"{self._path}: {error}")
+                self._app.status.fault("spec", "BadHaltFields", f"{self._source.where}: {error}")
             except STORE_ERRORS as error:
                 self._app.log.warning("spec-not-applied", error=str(error))
-            if await self._app.sleep(LOOK_S):
-                return
-
-    def read(self) -> HaltSpec:
-        """The fields now. Raises OSError or msgspec.DecodeError."""
-        try:
-            body = self._path.read_bytes()
-        except FileNotFoundError:
-            return HaltSpec()
-        return msgspec.json.decode(body, type=HaltSpec)
+            await self._source.wait(LOOK_S)
 
     async def look(self) -> None:
-        """Read the file and do the one thing it asks for."""
-        spec = self.read()
+        """Read the fields and do the one thing they ask for."""
+        spec = await self._source.read()
+        if spec is None:
+            return
+        if not await self._do(spec, certain=False):
+            # What was seen last may be old: a watch can be cut off while somebody halts. Only the origin resumes.
+            spec = await self._source.fresh()
+            if spec is not None:
+                await self._do(spec, certain=True)
+        self._halter.wake.set()
+
+    async def _do(self, spec: HaltSpec, *, certain: bool) -> bool:
+        """The one thing that `spec` asks for; False when it is a resume and `spec` is not certain."""
         async with self._desk.lock:
             self._desk.causes = await self._desk.writer.record.causes()
-            await self._act(next_step(spec, self._standing()))
-        self._halter.wake.set()
+            step = next_step(spec, self._standing())
+            if isinstance(step, Resuming) and not certain:
+                return False
+            await self._act(step)
+        return True
 
     def _standing(self) -> Standing:
         desk, rule = self._desk, self._app.config.trading_day
