@@ -1,0 +1,99 @@
+{{- define "touchline.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains "touchline" .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-touchline" .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end }}
+
+{{- /* (dict "root" $ "component" "operator") */ -}}
+{{- define "touchline.selector" -}}
+app.kubernetes.io/name: touchline
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- define "touchline.labels" -}}
+{{ include "touchline.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end }}
+
+{{- /* (dict "root" $ "name" "operator") */ -}}
+{{- define "touchline.image" -}}
+{{- $images := .root.Values.images -}}
+{{- index $images .name | default (printf "%s/touchline-%s:%s" $images.registry .name ($images.tag | default .root.Chart.AppVersion)) -}}
+{{- end }}
+
+{{- /* Full names: pods of other namespaces may ask too. */ -}}
+{{- define "touchline.redisURL" -}}
+{{- $role := index .root.Values.redis .role -}}
+{{- $role.url | default (printf "redis://%s-%s.%s.svc:6379/0" (include "touchline.fullname" .root) .role .root.Release.Namespace) -}}
+{{- end }}
+
+{{- define "touchline.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{- /* (dict "uid" 65532) */ -}}
+{{- define "touchline.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ .uid }}
+runAsGroup: {{ .uid }}
+fsGroup: {{ .uid }}
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "touchline.placement" -}}
+{{- with .Values.operator.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.operator.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- /* The id of a simulated account follows from its policy's name, so that nothing has to remember it. */ -}}
+{{- define "touchline.simulatorKeyID" -}}
+{{- $hex := printf "%s/%s/%s" .root.Release.Namespace (include "touchline.fullname" .root) .policy | sha256sum -}}
+{{- printf "%s-%s-4%s-8%s-%s" (substr 0 8 $hex) (substr 8 12 $hex) (substr 12 15 $hex) (substr 15 18 $hex) (substr 18 30 $hex) -}}
+{{- end }}
+
+{{- /* What both Redis containers share. Loading a log is alive (it answers) but not ready (it answers with an error). */ -}}
+{{- define "touchline.redisContainer" -}}
+ports:
+  - name: redis
+    containerPort: 6379
+livenessProbe:
+  exec: {command: [redis-cli, ping]}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 3
+readinessProbe:
+  exec: {command: [redis-cli, -e, ping]}
+  periodSeconds: 5
+  timeoutSeconds: 3
+resources:
+  {{- toYaml . | nindent 2 }}
+securityContext:
+  {{- include "touchline.containerSecurity" . | nindent 2 }}
+volumeMounts:
+  - name: data
+    mountPath: /data
+{{- end }}
+
+{{- define "touchline.policyMeta" -}}
+name: {{ .full }}-{{ .name }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "touchline.labels" (dict "root" .root "component" "network") | nindent 2 }}
+{{- end }}
