@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Coroutine
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
-from services.simulator.admin import add_admin_routes
+from services.simulator.admin import Admin
 from services.simulator.replay.player import Replay
 from services.simulator.rest.server import MAX_BODY, add_routes, errors
 from services.simulator.script import add_script_routes
@@ -40,10 +41,13 @@ class Simulator:
         add_routes(self._app, venue)
         self._app.router.add_get(PATH, self._stream.serve)
         if admin:
-            add_admin_routes(self._app, venue)
+            Admin(venue, self._begin_outage).mount(self._app)
             add_script_routes(self._app, venue, replay)
         self._runner = web.AppRunner(self._app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         self._clock: asyncio.Task[None] | None = None
+        self._site: web.TCPSite | None = None
+        self._acts: set[asyncio.Task[None]] = set()
+        venue.on_maintenance.append(lambda: self._act(self._stream.close()))
 
     @property
     def rest_url(self) -> str:
@@ -64,7 +68,7 @@ class Simulator:
         """Bind the port; raises ``OSError``."""
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self.host, self.port).start()
+            await self._listen()
         except OSError:
             await self._runner.cleanup()
             raise
@@ -75,12 +79,35 @@ class Simulator:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for act in list(self._acts):
+            act.cancel()
         if self._clock is not None:
             self._clock.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._clock
         await self._stream.close()
         await self._runner.cleanup()
+
+    async def _listen(self) -> None:
+        self._site = web.TCPSite(self._runner, self.host, self.port)
+        await self._site.start()
+
+    def _act(self, action: Coroutine[Any, Any, None]) -> None:
+        """Do something beside the request that asked for it; it ends with the simulator at the latest."""
+        task = asyncio.get_running_loop().create_task(action)
+        self._acts.add(task)
+        task.add_done_callback(self._acts.discard)
+
+    def _begin_outage(self, seconds: float) -> None:
+        self._act(self._outage(seconds))
+
+    async def _outage(self, seconds: float) -> None:
+        """Refuse connections and end those that are open, as a host that is gone."""
+        if self._site is not None:
+            await self._site.stop()
+        await self._stream.close()
+        await asyncio.sleep(seconds)
+        await self._listen()
 
     async def _run(self) -> None:
         while True:

@@ -127,11 +127,6 @@ class Faults:
                 return self._use(scripted)
         return None
 
-    def swallows(self, channel: str, key_id: str) -> bool:
-        """Whether this frame must not be sent."""
-        fault = self.for_frame(channel, key_id)
-        return fault is not None and fault.action == "gap"
-
     def delay_s(self, fault: Fault) -> float:
         """Seconds of a ``delay_ms``, jitter included, from the fault's own stream."""
         return (fault.ms + (Random(f"{fault.seed}:{fault.times}").randrange(fault.jitter_ms + 1))) / 1000  # noqa: S311  - a reproducible script, not a secret

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["read", "write"]
+_KINDS: tuple[Kind, ...] = ("read", "write")
 DEFAULT_COST = 10
 CANCEL_COST = 2
 GET_ORDER_COST = 2
+UPGRADE_COST = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,22 @@ class Limiter:
     """Read and write buckets of every account."""
 
     def __init__(self, tier_name: str) -> None:
-        self.tier_name = tier_name
-        self.tier = TIERS[tier_name]
+        self._default = tier_name
+        self._tiers: dict[str, str] = {}
         self._buckets: dict[tuple[str, Kind], Bucket] = {}
+
+    def tier_of(self, account_id: str) -> str:
+        return self._tiers.get(account_id, self._default)
+
+    def set_tier(self, account_id: str, tier_name: str) -> None:
+        """Move an account to another tier, its buckets full."""
+        self._tiers[account_id] = tier_name
+        for kind in _KINDS:
+            self._buckets.pop((account_id, kind), None)
 
     def take(self, account_id: str, kind: Kind, cost: int, now: float) -> bool:
         bucket = self._buckets.get((account_id, kind))
         if bucket is None:
-            budget = self.tier.read if kind == "read" else self.tier.write
-            bucket = self._buckets[account_id, kind] = Bucket(budget, now)
+            tier = TIERS[self.tier_of(account_id)]
+            bucket = self._buckets[account_id, kind] = Bucket(tier.read if kind == "read" else tier.write, now)
         return bucket.take(cost, now)

@@ -64,6 +64,16 @@ class HalfBook(Generic[O]):
             del self.levels[order.price]
             del self.prices[bisect_left(self.prices, order.price)]
 
+    def ahead(self, order: O) -> int:
+        """Contracts that price-time priority serves before a resting order: better prices, then older orders."""
+        better = (price > order.price if self.best_last else price < order.price for price in self.prices)
+        count = sum(self.levels[price].total for price, is_better in zip(self.prices, better, strict=True) if is_better)
+        for other in self.levels[order.price].orders.values():
+            if other is order:
+                break
+            count += other.remaining
+        return count
+
     def ladder(self) -> list[tuple[int, int]]:
         """(price, total) ascending by price."""
         return [(price, self.levels[price].total) for price in self.prices]

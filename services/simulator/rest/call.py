@@ -9,7 +9,9 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from multidict import MultiMapping
 
-from services.simulator.engine.model import Account
+from services.simulator.auth import ApiKey
+from services.simulator.engine.errors import Refused
+from services.simulator.engine.model import Account, Member
 from services.simulator.limits import DEFAULT_COST
 from services.simulator.venue import Venue
 from services.simulator.wire.errors import WireError, bad_parameter, flat
@@ -34,14 +36,51 @@ class Call:
     query: MultiMapping[str]
     body: bytes
     now_ms: int
-    signed: Account | None
+    signed: ApiKey | None
 
     @property
-    def account(self) -> Account:
-        """The signed account; only routes with ``auth`` ask for it."""
+    def key(self) -> ApiKey:
+        """The signing key; only routes with ``auth`` ask for it."""
         if self.signed is None:
             raise RuntimeError(f"{self.operation} is not an authenticated route")
         return self.signed
+
+    @property
+    def member(self) -> Member:
+        return self.key.account.member
+
+    def purse(self, number: int | None = None) -> Account:
+        """The account number ``number``; without one the key's own, else 0."""
+        bound = self.key.subaccount
+        if number is None:
+            number = bound or 0
+        elif bound is not None and number != bound:
+            raise bound_key()
+        found = self.member.accounts.get(number)
+        if found is None:
+            raise Refused("forbidden", status=403, details=f"there is no subaccount {number}")
+        return found
+
+    def asked_purse(self) -> Account:
+        """The account of the ``subaccount`` parameter; without one the key's own, else 0."""
+        number = self.number("subaccount", -1, 0, 63)
+        return self.purse(None if number < 0 else number)
+
+    def asked_purses(self) -> list[Account]:
+        """The account of the ``subaccount`` parameter; without one all that the key may see."""
+        if self.query.get("subaccount") or self.key.subaccount is not None:
+            return [self.asked_purse()]
+        return list(self.member.accounts.values())
+
+    def whole_member(self) -> Member:
+        """The member, unless the key is bound to one subaccount."""
+        if self.key.subaccount is not None:
+            raise bound_key()
+        return self.member
+
+    def elsewhere(self) -> bool:
+        """Whether the call asks for another shard than the only one."""
+        return self.number("exchange_index", 0, -1, 99) > 0
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
         """An integer parameter; outside its bounds it is refused, not clamped."""
@@ -77,12 +116,14 @@ class Call:
         """A comma list, empty when absent."""
         return [part for part in self.query.get(name, "").split(",") if part]
 
-    def page(self, items: Sequence[T], default: int, low: int, high: int) -> tuple[list[T], str]:
+    def page(
+        self, items: Sequence[T], default: int, low: int, high: int, *, limit_name: str = "limit"
+    ) -> tuple[list[T], str]:
         """The page a cursor asks for, and the next cursor (empty at the end).
 
         A cursor that does not decode starts at the beginning.
         """
-        limit = self.number("limit", default, low, high)
+        limit = self.number(limit_name, default, low, high)
         start = _read_cursor(self.query.get("cursor", ""))
         stop = start + limit
         return list(items[start:stop]), _cursor(stop) if 0 < stop < len(items) else ""
@@ -102,6 +143,17 @@ class Call:
             raise unmarshal_error(str(error), name) from error
         except msgspec.DecodeError as error:
             raise flat(f"invalid JSON: {error}") from error
+
+
+def bound_key() -> Refused:
+    text = "this API key is restricted to a single sub-account and cannot access this endpoint"
+    return Refused("forbidden", status=403, message=text)
+
+
+def single_shard(index: int | None) -> None:
+    """Everything is on shard 0; -1 asks for routing by market."""
+    if index is not None and index not in {-1, 0}:
+        raise Refused("market_not_found", status=404, details=f"no markets on exchange_index {index}")
 
 
 def unmarshal_error(text: str, name: str) -> WireError:
@@ -134,16 +186,26 @@ def _read_cursor(text: str) -> int:
 
 
 Handler = Callable[[Call], Reply]
+Cost = int | Callable[[bytes], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row of the exchange's endpoint index. ``cost`` may depend on the body of a batch."""
+    """One row of the exchange's endpoint index. ``cost`` may depend on the body of a batch.
+
+    ``operation`` is the name in the exchange's own specification, ``scope`` what a key must be allowed to do.
+    """
 
     method: str
     path: str
     operation: str
     handler: Handler
     auth: bool = False
-    cost: int | Callable[[bytes], int] = DEFAULT_COST
+    cost: Cost = DEFAULT_COST
     kind: Literal["read", "write"] = "read"
+    scope: str = ""
+
+    @property
+    def needs(self) -> str:
+        """The scope, by default the broad one of the method."""
+        return self.scope or ("read" if self.method == "GET" else "write")

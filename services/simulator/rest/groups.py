@@ -5,10 +5,9 @@ from typing import Literal
 import msgspec
 
 from services.simulator.engine import group_changes as changes
-from services.simulator.engine.errors import Refused
 from services.simulator.engine.groups import MAX_CONTRACTS
 from services.simulator.engine.model import OrderGroup
-from services.simulator.rest.call import Call, Reply, Route
+from services.simulator.rest.call import Call, Reply, Route, single_shard
 from services.simulator.wire import private as bodies
 from services.simulator.wire.errors import flat
 from trading_logic.money import ONE_CONTRACT, MoneyError, parse_count
@@ -21,11 +20,8 @@ class LimitBody(msgspec.Struct):
     exchange_index: int | None = None
 
 
-def _limit(call: Call, name: str) -> int:
+def _limit(body: LimitBody, name: str) -> int:
     """The limit in 1/100 contract: whole contracts as a number or a fixed-point string."""
-    body = call.decode(LimitBody, name)
-    if body.subaccount:
-        raise Refused("forbidden", status=403, details="this account has no subaccounts")
     if body.contracts_limit_fp is not None:
         try:
             limit = parse_count(body.contracts_limit_fp, "contracts_limit_fp")
@@ -42,17 +38,21 @@ def _limit(call: Call, name: str) -> int:
 
 
 def _group(call: Call) -> OrderGroup:
-    return changes.find(call.account, call.path["group_id"])
+    return changes.find(call.asked_purse(), call.path["order_group_id"])
 
 
 def _create(call: Call) -> Reply:
-    limit = _limit(call, "CreateOrderGroupRequest")
-    group = changes.create(call.venue.exchange, call.account, limit, call.now_ms)
-    return Reply({"order_group_id": group.group_id, "subaccount": 0, "exchange_index": 0}, 201)
+    body = call.decode(LimitBody, "CreateOrderGroupRequest")
+    single_shard(body.exchange_index)
+    limit = _limit(body, "CreateOrderGroupRequest")
+    purse = call.purse(body.subaccount)
+    group = changes.create(call.venue.exchange, purse, limit, call.now_ms)
+    return Reply({"order_group_id": group.group_id, "subaccount": purse.number, "exchange_index": 0}, 201)
 
 
 def _list(call: Call) -> Reply:
-    return Reply({"order_groups": [bodies.group(group) for group in call.account.groups.values()]})
+    groups = [group for purse in call.asked_purses() for group in purse.groups.values()]
+    return Reply({"order_groups": [bodies.group(group) for group in groups]})
 
 
 def _get(call: Call) -> Reply:
@@ -76,8 +76,9 @@ def _reset(call: Call) -> Reply:
 
 
 def _change_limit(call: Call) -> Reply:
-    group = _group(call)
-    changes.limit(call.venue.exchange, group, _limit(call, "UpdateOrderGroupLimitRequest"), call.now_ms)
+    group, name = _group(call), "UpdateOrderGroupLimitRequest"
+    body = call.decode(LimitBody, name)
+    changes.limit(call.venue.exchange, group, _limit(body, name), call.now_ms)
     return Reply({})
 
 
@@ -88,12 +89,23 @@ def _delete(call: Call) -> Reply:
 
 _BASE = "/portfolio/order_groups"
 _KIND: Literal["write"] = "write"
+_SCOPE = "write::trade"
 ROUTES = [
-    Route("POST", f"{_BASE}/create", "CreateOrderGroup", _create, auth=True, kind=_KIND),
+    Route("POST", f"{_BASE}/create", "CreateOrderGroup", _create, auth=True, kind=_KIND, scope=_SCOPE),
     Route("GET", _BASE, "GetOrderGroups", _list, auth=True),
-    Route("GET", f"{_BASE}/{{group_id}}", "GetOrderGroup", _get, auth=True),
-    Route("PUT", f"{_BASE}/{{group_id}}/reset", "ResetOrderGroup", _reset, auth=True, kind=_KIND),
-    Route("PUT", f"{_BASE}/{{group_id}}/trigger", "TriggerOrderGroup", _trigger, auth=True, kind=_KIND),
-    Route("PUT", f"{_BASE}/{{group_id}}/limit", "UpdateOrderGroupLimit", _change_limit, auth=True, kind=_KIND),
-    Route("DELETE", f"{_BASE}/{{group_id}}", "DeleteOrderGroup", _delete, auth=True, kind=_KIND),
+    Route("GET", f"{_BASE}/{{order_group_id}}", "GetOrderGroup", _get, auth=True),
+    Route("PUT", f"{_BASE}/{{order_group_id}}/reset", "ResetOrderGroup", _reset, auth=True, kind=_KIND, scope=_SCOPE),
+    Route(
+        "PUT", f"{_BASE}/{{order_group_id}}/trigger", "TriggerOrderGroup", _trigger, auth=True, kind=_KIND, scope=_SCOPE
+    ),
+    Route(
+        "PUT",
+        f"{_BASE}/{{order_group_id}}/limit",
+        "UpdateOrderGroupLimit",
+        _change_limit,
+        auth=True,
+        kind=_KIND,
+        scope=_SCOPE,
+    ),
+    Route("DELETE", f"{_BASE}/{{order_group_id}}", "DeleteOrderGroup", _delete, auth=True, kind=_KIND, scope=_SCOPE),
 ]

@@ -9,9 +9,9 @@ import msgspec
 
 from services.simulator.engine.changes import amend, decrease
 from services.simulator.engine.errors import Refused
-from services.simulator.engine.model import NewOrder, SelfTrade, Side, TimeInForce
+from services.simulator.engine.model import Account, NewOrder, SelfTrade, Side, TimeInForce
 from services.simulator.limits import CANCEL_COST, DEFAULT_COST
-from services.simulator.rest.call import Call, Reply, Route, unmarshal_error
+from services.simulator.rest.call import Call, Cost, Handler, Reply, Route, single_shard, unmarshal_error
 from services.simulator.wire import private as bodies
 from services.simulator.wire.errors import WireError, error_object, flat
 from trading_logic.money import MoneyError, format_count, parse_count, parse_price
@@ -83,15 +83,8 @@ def _price(text: str) -> int:
         raise Refused("invalid_price") from error
 
 
-def _single_shard(index: int | None, subaccount: int | None = None) -> None:
-    if index is not None and index not in {-1, 0}:
-        raise Refused("market_not_found", status=404, details=f"no markets on exchange_index {index}")
-    if subaccount:
-        raise Refused("forbidden", status=403, details="this account has no subaccounts")
-
-
 def _new_order(body: CreateBody) -> NewOrder:
-    _single_shard(body.exchange_index, body.subaccount)
+    single_shard(body.exchange_index)
     client_id = body.client_order_id or ""
     if client_id and not _CLIENT_ID.fullmatch(client_id):
         raise flat("invalid client_order_id: 1 to 64 characters of [-A-Za-z0-9_:+=/]")
@@ -113,11 +106,12 @@ def _new_order(body: CreateBody) -> NewOrder:
 
 def _place(call: Call, body: CreateBody) -> dict[str, Any]:
     new: NewOrder | None = None
+    purse = call.purse(body.subaccount)
     try:
         new = _new_order(body)
-        done = call.venue.exchange.create(call.account, new, call.now_ms)
+        done = call.venue.exchange.create(purse, new, call.now_ms)
     except Refused as refused:
-        call.venue.log.rejected(call.account, new, refused)
+        call.venue.log.rejected(purse, new, refused)
         raise
     return bodies.placed(done, call.now_ms)
 
@@ -149,21 +143,34 @@ def _item(act: Callable[[], dict[str, Any]], otherwise: dict[str, Any]) -> dict[
         return {**otherwise, "error": error.body}
 
 
-def _cancel_one(call: Call, order_id: str) -> dict[str, Any]:
-    order, reduced = call.venue.exchange.cancel(call.account, order_id, call.now_ms)
+def _cancel_one(call: Call, purse: Account, order_id: str) -> dict[str, Any]:
+    order, reduced = call.venue.exchange.cancel(purse, order_id, call.now_ms)
     return {"order_id": order.order_id, "reduced_by": format_count(reduced), "ts_ms": call.now_ms}
 
 
 def _cancel(call: Call) -> Reply:
-    return Reply(_cancel_one(call, call.path["order_id"]))
+    single_shard(call.number("exchange_index", 0, -1, 99))
+    return Reply(_cancel_one(call, call.asked_purse(), call.path["order_id"]))
+
+
+def _cancel_all(call: Call) -> Reply:
+    """Cancel whatever rests in a market that still takes cancels."""
+    exchange = call.venue.exchange
+    if not exchange.exchange_active:
+        raise Refused("exchange_is_paused", status=409)
+    for purse in call.asked_purses():
+        for order in [found for found in purse.orders.values() if found.status == "resting"]:
+            if order.market.status in {"active", "inactive"}:
+                exchange.end(order, "", call.now_ms)
+    return Reply(None, 204)
 
 
 def _cancel_batch(call: Call) -> Reply:
     body = call.decode(BatchCancelBody, "BatchCancelOrdersV2Request")
 
     def one(item: CancelItem) -> dict[str, Any]:
-        _single_shard(item.exchange_index, item.subaccount)
-        return _cancel_one(call, item.order_id)
+        single_shard(item.exchange_index)
+        return _cancel_one(call, call.purse(item.subaccount), item.order_id)
 
     return Reply(
         {
@@ -176,9 +183,9 @@ def _cancel_batch(call: Call) -> Reply:
 
 def _amend(call: Call) -> Reply:
     body = call.decode(AmendBody, "AmendOrderV2Request")
-    _single_shard(body.exchange_index)
+    single_shard(body.exchange_index)
     exchange = call.venue.exchange
-    order = exchange.resting(call.account, call.path["order_id"], call.now_ms)
+    order = exchange.resting(call.asked_purse(), call.path["order_id"], call.now_ms)
     if body.ticker != order.market.ticker:
         raise Refused("order_ticker_mismatch")
     if body.side != order.side:
@@ -205,16 +212,16 @@ def _amend(call: Call) -> Reply:
 
 def _decrease(call: Call) -> Reply:
     body = call.decode(DecreaseBody, "DecreaseOrderV2Request")
-    _single_shard(body.exchange_index)
+    single_shard(body.exchange_index)
     exchange = call.venue.exchange
-    order = exchange.resting(call.account, call.path["order_id"], call.now_ms)
+    order = exchange.resting(call.asked_purse(), call.path["order_id"], call.now_ms)
     if (body.reduce_by is None) == (body.reduce_to is None):
         raise flat("exactly one of reduce_by and reduce_to is required")
     if body.reduce_to is not None:
         remaining = _count(body.reduce_to, "reduce_to")
     else:
         remaining = max(0, order.remaining - _count(body.reduce_by or "", "reduce_by"))
-    decrease(exchange, call.account, order.order_id, remaining, call.now_ms)
+    decrease(exchange, order.account, order.order_id, remaining, call.now_ms)
     return Reply(
         {
             "order_id": order.order_id,
@@ -240,11 +247,19 @@ _BASE = "/portfolio/events/orders"
 _KIND: Literal["write"] = "write"
 _CREATE_BATCH = _batch_cost(DEFAULT_COST)
 _CANCEL_BATCH = _batch_cost(CANCEL_COST)
+_SCOPE = "write::trade"
+
+
+def _write(method: str, path: str, operation: str, handler: Handler, cost: Cost = DEFAULT_COST) -> Route:
+    return Route(method, _BASE + path, operation, handler, auth=True, cost=cost, kind=_KIND, scope=_SCOPE)
+
+
 ROUTES = [
-    Route("POST", _BASE, "CreateOrderV2", _create, auth=True, kind=_KIND),
-    Route("POST", f"{_BASE}/batched", "BatchCreateV2", _create_batch, auth=True, cost=_CREATE_BATCH, kind=_KIND),
-    Route("DELETE", f"{_BASE}/batched", "BatchCancelV2", _cancel_batch, auth=True, cost=_CANCEL_BATCH, kind=_KIND),
-    Route("DELETE", f"{_BASE}/{{order_id}}", "CancelOrderV2", _cancel, auth=True, cost=CANCEL_COST, kind=_KIND),
-    Route("POST", f"{_BASE}/{{order_id}}/amend", "AmendOrderV2", _amend, auth=True, kind=_KIND),
-    Route("POST", f"{_BASE}/{{order_id}}/decrease", "DecreaseOrderV2", _decrease, auth=True, kind=_KIND),
+    _write("POST", "", "CreateOrderV2", _create),
+    _write("DELETE", "", "CancelAllOrders", _cancel_all, CANCEL_COST),
+    _write("POST", "/batched", "BatchCreateOrdersV2", _create_batch, _CREATE_BATCH),
+    _write("DELETE", "/batched", "BatchCancelOrdersV2", _cancel_batch, _CANCEL_BATCH),
+    _write("DELETE", "/{order_id}", "CancelOrderV2", _cancel, CANCEL_COST),
+    _write("POST", "/{order_id}/amend", "AmendOrderV2", _amend),
+    _write("POST", "/{order_id}/decrease", "DecreaseOrderV2", _decrease),
 ]

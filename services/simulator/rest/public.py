@@ -1,128 +1,194 @@
-"""Public calls: exchange, series, events, markets, books, trades, milestones, live data."""
+"""What is listed: series, events, markets and the words of search."""
+
+from collections.abc import Iterable
 
 from services.simulator.engine.model import Market
 from services.simulator.rest.call import Call, Reply, Route
 from services.simulator.wire import public as bodies
 from services.simulator.wire.errors import bad_parameter, nested
-from services.simulator.wire.times import parse_rfc3339, rfc3339
-from services.simulator.world.catalogue import SERIES, Game
+from services.simulator.world.catalogue import Game
+from services.simulator.world.listings import EventListing, SeriesListing
 
 _STATUS = {
     "unopened": ("initialized",),
     "open": ("active",),
     "paused": ("inactive",),
-    "closed": ("closed", "determined"),
+    "closed": ("closed", "determined", "disputed", "amended"),
     "settled": ("finalized",),
 }
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+# Which statuses a family of times may be combined with.
+_FAMILIES = {
+    "created": {"", "unopened", "open"},
+    "close": {"", "closed"},
+    "settled": {"", "settled"},
+    "updated": {""},
+}
 
 
-def _status(_: Call) -> Reply:
-    shard = {
-        "exchange_index": 0,
-        "description": "Touchline simulator",
-        "exchange_active": True,
-        "trading_active": True,
-        "intra_exchange_transfers_active": False,
-    }
-    return Reply({"exchange_active": True, "trading_active": True, "exchange_index_statuses": [shard]})
-
-
-def _schedule(_: Call) -> Reply:
-    open_all_day = [{"open_time": "00:00", "close_time": "00:00"}]
-    hours = {
-        "start_time": "2024-12-01T00:00:00Z",
-        "end_time": "2200-12-01T00:00:00Z",
-        **dict.fromkeys(_DAYS, open_all_day),
-    }
-    return Reply({"schedule": {"standard_hours": [hours], "maintenance_windows": []}})
-
-
-def _user_data_timestamp(call: Call) -> Reply:
-    return Reply({"as_of_time": rfc3339(call.now_ms)})
-
-
-def _series(call: Call) -> Reply:
-    if call.path["series_ticker"] != SERIES:
-        raise nested(404, "not_found")
-    return Reply({"series": bodies.series(call.venue.world.start_ms)})
-
-
-def _series_list(call: Call) -> Reply:
-    wanted = call.query.get("category", "Sports") == "Sports"
-    return Reply({"series": [bodies.series(call.venue.world.start_ms)] if wanted else []})
-
-
-def _game(call: Call, event_ticker: str) -> Game:
-    found = call.venue.world.games.get(event_ticker)
+def _series_of(call: Call, ticker: str) -> SeriesListing:
+    found = call.venue.world.series.get(ticker)
     if found is None:
         raise nested(404, "not_found")
     return found
 
 
-def _nested_event(game: Game, *, with_markets: bool) -> dict[str, object]:
-    body = bodies.event(game)
+def _series_body(call: Call, found: SeriesListing) -> dict[str, object]:
+    body = bodies.series(found, call.venue.world.start_ms)
+    if call.flag("include_volume"):
+        markets = [
+            market
+            for event in call.venue.world.events.values()
+            if event.series_ticker == found.ticker
+            for market in event.markets.values()
+        ]
+        body["volume_fp"] = bodies.total_volume(markets)
+    return body
+
+
+def _series(call: Call) -> Reply:
+    return Reply({"series": _series_body(call, _series_of(call, call.path["series_ticker"]))})
+
+
+def _series_list(call: Call) -> Reply:
+    tags, since = call.names("tags"), call.stamp_ms("min_updated_ts")
+    found = [
+        series
+        for series in call.venue.world.series.values()
+        if call.query.get("category", "") in {"", "Sports"}
+        and (not tags or set(tags) & set(series.tags))
+        and (since is None or call.venue.world.start_ms >= since)
+    ]
+    return Reply({"series": [_series_body(call, series) for series in found]})
+
+
+def _series_fee_changes(call: Call) -> Reply:
+    """No fee change is ever scheduled."""
+    call.flag("show_historical")
+    return Reply({"series_fee_change_arr": []})
+
+
+def _event_fee_changes(call: Call) -> Reply:
+    page, cursor = call.page(list[object](), 100, 1, 1000)
+    return Reply({"event_fee_changes": page, "cursor": cursor})
+
+
+def _multivariate(call: Call) -> Reply:
+    """There are no combos."""
+    if ("series_ticker" in call.query) == ("collection_ticker" in call.query) and "series_ticker" in call.query:
+        raise bad_parameter(call.operation, "CollectionTicker", "excluded_with")
+    page, cursor = call.page(list[object](), 100, 1, 200)
+    return Reply({"events": page, "cursor": cursor})
+
+
+def event_of(call: Call, event_ticker: str) -> EventListing:
+    found = call.venue.world.events.get(event_ticker)
+    if found is None:
+        raise nested(404, "not_found")
+    return found
+
+
+def _market_body(call: Call, market: Market) -> dict[str, object]:
+    return bodies.market(call.venue.world.listings[market.ticker], market)
+
+
+def _event_body(call: Call, event: EventListing, *, with_markets: bool) -> dict[str, object]:
+    body = bodies.event(event)
     if with_markets:
-        body["markets"] = [bodies.market(game, market) for market in game.markets.values()]
+        body["markets"] = [_market_body(call, market) for market in event.markets.values()]
     return body
 
 
 def _events(call: Call) -> Reply:
     status = call.choice("status", ("unopened", "open", "closed", "settled"))
-    tickers = call.names("tickers")
-    series = call.query.get("series_ticker", SERIES)
-    games = [
-        game
-        for game in call.venue.world.games.values()
-        if series == SERIES
-        and (not tickers or game.event_ticker in tickers)
-        and (not status or any(market.status in _STATUS[status] for market in game.markets.values()))
+    tickers, series = call.names("tickers"), call.query.get("series_ticker", "")
+    close_min, since = call.stamp_ms("min_close_ts"), call.stamp_ms("min_updated_ts")
+    found = [
+        event
+        for event in call.venue.world.events.values()
+        if series in {"", event.series_ticker}
+        and (not tickers or event.event_ticker in tickers)
+        and (not status or any(market.status in _STATUS[status] for market in event.markets.values()))
+        and (close_min is None or any(market.close_ms >= close_min for market in event.markets.values()))
+        and (since is None or event.created_ms >= since)
     ]
-    page, cursor = call.page(games, 200, 1, 200)
+    page, cursor = call.page(found, 200, 1, 200)
     with_markets = call.flag("with_nested_markets")
     body: dict[str, object] = {
-        "events": [_nested_event(game, with_markets=with_markets) for game in page],
+        "events": [_event_body(call, event, with_markets=with_markets) for event in page],
         "cursor": cursor,
     }
     if call.flag("with_milestones"):
-        body["milestones"] = [bodies.milestone(game) for game in page]
+        body["milestones"] = [bodies.milestone(game) for game in _games_of(call, page)]
     return Reply(body)
 
 
+def _games_of(call: Call, events: Iterable[EventListing]) -> list[Game]:
+    wanted = {event.event_ticker for event in events}
+    return [game for game in call.venue.world.games.values() if wanted & set(game.events)]
+
+
 def _event(call: Call) -> Reply:
-    game = _game(call, call.path["event_ticker"])
+    event = event_of(call, call.path["event_ticker"])
     nested_markets = call.flag("with_nested_markets")
-    markets = [] if nested_markets else [bodies.market(game, market) for market in game.markets.values()]
-    return Reply({"event": _nested_event(game, with_markets=nested_markets), "markets": markets})
+    markets = [] if nested_markets else [_market_body(call, market) for market in event.markets.values()]
+    return Reply({"event": _event_body(call, event, with_markets=nested_markets), "markets": markets})
+
+
+def _event_metadata(call: Call) -> Reply:
+    return Reply(bodies.event_metadata(event_of(call, call.path["event_ticker"])))
 
 
 def _markets(call: Call) -> Reply:
     status = call.choice("status", tuple(_STATUS))
     call.choice("mve_filter", ("only", "exclude"))
-    tickers = call.names("tickers")
-    event = call.query.get("event_ticker", "")
-    series = call.query.get("series_ticker", SERIES)
-    close_min, close_max = call.stamp_ms("min_close_ts"), call.stamp_ms("max_close_ts")
+    ranges = _time_ranges(call, status)
+    tickers, event, series = call.names("tickers"), call.query.get("event_ticker", ""), call.query.get("series_ticker")
+    world = call.venue.world
     found = [
         market
         for market in call.venue.exchange.markets.values()
-        if series == SERIES
+        if series in {None, "", world.events[market.event_ticker].series_ticker}
         and call.query.get("mve_filter") != "only"
         and event in {"", market.event_ticker}
         and (not tickers or market.ticker in tickers)
         and (not status or market.status in _STATUS[status])
-        and (close_min is None or market.close_ms >= close_min)
-        and (close_max is None or market.close_ms <= close_max)
+        and all(low <= _stamp(call, market, family) <= high for family, low, high in ranges)
     ]
     page, cursor = call.page(found, 100, 0, 1000)
     return Reply({"markets": [_market_body(call, market) for market in page], "cursor": cursor})
 
 
-def _market_body(call: Call, market: Market) -> dict[str, object]:
-    return bodies.market(call.venue.world.game_of(market), market)
+def _time_ranges(call: Call, status: str) -> list[tuple[str, int, int]]:
+    """(family, low, high) of the one family of times that may be given, checked against the other filters."""
+    found: list[tuple[str, int, int]] = []
+    for family, statuses in _FAMILIES.items():
+        low, high = call.stamp_ms(f"min_{family}_ts"), call.stamp_ms(f"max_{family}_ts")
+        if low is None and high is None:
+            continue
+        label = f"{'Min' if low is not None else 'Max'}{family.capitalize()}Ts"
+        if status not in statuses or found:
+            raise bad_parameter(call.operation, label, "excluded_with")
+        if family == "updated":
+            others = {name for name in ("event_ticker", "tickers") if call.query.get(name)}
+            if others or (call.query.get("series_ticker") and call.query.get("mve_filter") != "exclude"):
+                raise bad_parameter(call.operation, label, "excluded_with")
+        found.append((family, low or 0, high if high is not None else 2**62))
+    return found
 
 
-def _find(call: Call, ticker: str) -> Market:
+def _stamp(call: Call, market: Market, family: str) -> int:
+    match family:
+        case "created":
+            return call.venue.world.listings[market.ticker].created_ms
+        case "close":
+            return market.close_ms
+        case "settled":
+            return market.settled_ms or -1
+        case _:
+            return market.updated_ms
+
+
+def market_of(call: Call, ticker: str) -> Market:
     market = call.venue.exchange.markets.get(ticker)
     if market is None:
         raise nested(404, "not_found")
@@ -130,101 +196,62 @@ def _find(call: Call, ticker: str) -> Market:
 
 
 def _market(call: Call) -> Reply:
-    return Reply({"market": _market_body(call, _find(call, call.path["ticker"]))})
+    return Reply({"market": _market_body(call, market_of(call, call.path["ticker"]))})
 
 
-def _orderbook(call: Call) -> Reply:
-    market = _find(call, call.path["ticker"])
-    return Reply({"orderbook_fp": bodies.orderbook(market.book, call.number("depth", 0, 0, 100))})
+def _tags(call: Call) -> Reply:
+    tags = sorted({tag for series in call.venue.world.series.values() for tag in series.tags})
+    return Reply({"tags_by_categories": {"Sports": tags}})
 
 
-def _orderbooks(call: Call) -> Reply:
-    tickers = call.query.getall("tickers", [])
-    if not tickers:
-        raise bad_parameter(call.operation, "Tickers", "required")
-    if len(tickers) > 100:
-        raise bad_parameter(call.operation, "Tickers", "lte")
-    found = [(ticker, _find(call, ticker)) for ticker in tickers]
-    return Reply(
-        {"orderbooks": [{"ticker": name, "orderbook_fp": bodies.orderbook(market.book)} for name, market in found]}
-    )
+def _filters(call: Call) -> Reply:
+    """Sports, their competitions, and the scopes that are listed."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for event in call.venue.world.events.values():
+        if event.competition:
+            tag = call.venue.world.series[event.series_ticker].tags[0]
+            found.setdefault(tag, {}).setdefault(event.competition, set()).add(event.scope)
+    by_sport = {
+        sport: {
+            "scopes": sorted(set().union(*competitions.values())),
+            "competitions": {name: {"scopes": sorted(scopes)} for name, scopes in competitions.items()},
+        }
+        for sport, competitions in found.items()
+    }
+    return Reply({"filters_by_sports": by_sport, "sport_ordering": sorted(by_sport)})
 
 
-def _trades(call: Call) -> Reply:
-    ticker = call.query.get("ticker", "")
-    low, high = call.stamp_ms("min_ts"), call.stamp_ms("max_ts")
-    blocks_only = call.flag("is_block_trade")
-    found = [
-        trade
-        for trade in call.venue.exchange.trades
-        if not blocks_only
-        and ticker in {"", trade.ticker}
-        and (low is None or trade.ts_ms >= low)
-        and (high is None or trade.ts_ms <= high)
-    ]
-    page, cursor = call.newest(found, 100, 0, 1000)
-    return Reply({"trades": [bodies.trade(trade) for trade in page], "cursor": cursor})
+def _collections(call: Call) -> Reply:
+    page, cursor = call.page(list[object](), 100, 1, 200)
+    return Reply({"multivariate_contracts": page, "cursor": cursor})
 
 
-def _milestones(call: Call) -> Reply:
-    if "limit" not in call.query:
-        raise bad_parameter(call.operation, "Limit", "required")
-    since = call.query.get("minimum_start_date", "")
-    try:
-        since_ms = parse_rfc3339(since) if since else 0
-    except ValueError as error:
-        raise bad_parameter(call.operation, "MinimumStartDate", "datetime") from error
-    wanted = {name: call.query.get(name, "") for name in ("category", "type", "competition", "related_event_ticker")}
-    found = [
-        game
-        for game in call.venue.world.games.values()
-        if game.kickoff_ms >= since_ms
-        and wanted["category"] in {"", "Sports"}
-        and wanted["type"] in {"", "football_game"}
-        and wanted["competition"] in {"", "Pro Football"}
-        and wanted["related_event_ticker"] in {"", game.event_ticker}
-    ]
-    page, cursor = call.page(found, 100, 1, 500)
-    return Reply({"milestones": [bodies.milestone(game) for game in page], "cursor": cursor})
+def _no_collection(_: Call) -> Reply:
+    raise nested(404, "not_found", details="there are no combos")
 
 
-def _by_milestone(call: Call) -> Game:
-    game = call.venue.game_by_milestone(call.path["milestone_id"])
-    if game is None:
-        raise nested(404, "not_found")
-    return game
-
-
-def _milestone(call: Call) -> Reply:
-    return Reply({"milestone": bodies.milestone(_by_milestone(call))})
-
-
-def _live_data(call: Call) -> Reply:
-    return Reply({"live_data": bodies.live_data(_by_milestone(call))})
-
-
-def _live_batch(call: Call) -> Reply:
-    """Unknown ids are left out, as the exchange does with a comma-joined list."""
-    wanted = call.query.getall("milestone_ids", [])
-    games = [game for name in wanted if (game := call.venue.game_by_milestone(name)) is not None]
-    return Reply({"live_datas": [bodies.live_data(game) for game in games]})
+def _incentives(call: Call) -> Reply:
+    page, cursor = call.page(list[object](), 100, 1, 10_000)
+    return Reply({"incentive_programs": page, "next_cursor": cursor})
 
 
 ROUTES = [
-    Route("GET", "/exchange/status", "GetExchangeStatus", _status),
-    Route("GET", "/exchange/schedule", "GetExchangeSchedule", _schedule),
-    Route("GET", "/exchange/user_data_timestamp", "GetUserDataTimestamp", _user_data_timestamp),
     Route("GET", "/series", "GetSeriesList", _series_list),
+    Route("GET", "/series/fee_changes", "GetSeriesFeeChanges", _series_fee_changes),
     Route("GET", "/series/{series_ticker}", "GetSeries", _series),
     Route("GET", "/events", "GetEvents", _events),
+    Route("GET", "/events/fee_changes", "GetEventFeeChanges", _event_fee_changes),
+    Route("GET", "/events/multivariate", "GetMultivariateEvents", _multivariate),
     Route("GET", "/events/{event_ticker}", "GetEvent", _event),
+    Route("GET", "/events/{event_ticker}/metadata", "GetEventMetadata", _event_metadata),
     Route("GET", "/markets", "GetMarkets", _markets),
-    Route("GET", "/markets/orderbooks", "GetMarketOrderbooks", _orderbooks),
-    Route("GET", "/markets/trades", "GetTrades", _trades),
-    Route("GET", "/markets/{ticker}", "GetMarket", _market),
-    Route("GET", "/markets/{ticker}/orderbook", "GetMarketOrderbook", _orderbook),
-    Route("GET", "/milestones", "GetMilestones", _milestones),
-    Route("GET", "/milestones/{milestone_id}", "GetMilestone", _milestone),
-    Route("GET", "/live_data/batch", "GetLiveDatas", _live_batch),
-    Route("GET", "/live_data/milestone/{milestone_id}", "GetLiveData", _live_data),
+    Route("GET", "/search/tags_by_categories", "GetTagsForSeriesCategories", _tags),
+    Route("GET", "/search/filters_by_sport", "GetFiltersForSports", _filters),
+    Route("GET", "/multivariate_event_collections", "GetMultivariateEventCollections", _collections),
+    Route(
+        "GET", "/multivariate_event_collections/{collection_ticker}", "GetMultivariateEventCollection", _no_collection
+    ),
+    Route("GET", "/incentive_programs", "GetIncentivePrograms", _incentives),
 ]
+LAST = [Route("GET", "/markets/{ticker}", "GetMarket", _market)]
+"""Routes whose place-holder would swallow the fixed names of other modules."""

@@ -9,27 +9,27 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from services.simulator.auth import KEY_HEADER
+from services.simulator.auth import KEY_HEADER, ApiKey
 from services.simulator.engine.errors import Refused
-from services.simulator.engine.model import Account
 from services.simulator.faults import Fault
-from services.simulator.rest import groups, orders, portfolio, public
 from services.simulator.rest.call import Call, Reply, Route
+from services.simulator.rest.index import PREFIX, ROUTES, UNSERVED
 from services.simulator.venue import Venue
 from services.simulator.wire.errors import TOO_MANY, WireError, error_object, flat, nested
 
-PREFIX = "/trade-api/v2"
 MAX_BODY = 1024 * 1024
 """Largest accepted request body in bytes."""
 _SILENT_S = 3600.0
 """How long a silent request stays open, unless the client ends it."""
-ROUTES: list[Route] = [*public.ROUTES, *portfolio.ROUTES, *orders.ROUTES, *groups.ROUTES]
 
 _log = logging.getLogger(__name__)
 _Edge = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def json_response(body: Any, status: int = 200) -> web.Response:
+    """A JSON answer; 204 has no body."""
+    if status == 204:
+        return web.Response(status=status)
     return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
 
 
@@ -37,6 +37,13 @@ def add_routes(app: web.Application, venue: Venue) -> None:
     """Mount every route under the exchange's own prefix."""
     for route in ROUTES:
         app.router.add_route(route.method, PREFIX + route.path, _edge(venue, route))
+    for method, path in UNSERVED:
+        app.router.add_route(method, PREFIX + path, _not_implemented)
+
+
+async def _not_implemented(request: web.Request) -> web.StreamResponse:
+    """A call that the exchange has and this simulator does not."""
+    return json_response(_unserved(request, 501, "not_implemented"), 501)
 
 
 @web.middleware
@@ -53,6 +60,8 @@ async def errors(request: web.Request, handler: _Edge) -> web.StreamResponse:
     except web.HTTPMethodNotAllowed:
         status, body = 405, _unserved(request, 405, "method_not_allowed")
     except web.HTTPNotFound:
+        if request.path != "/" and request.path.endswith("/"):
+            raise web.HTTPMovedPermanently(request.path.rstrip("/") or "/") from None
         status, body = 404, _unserved(request, 404, "not_found")
     except Exception:  # noqa: BLE001  - the edge's last line: logged in full, answered as the exchange would
         _log.exception("%s %s failed", request.method, request.path)
@@ -74,9 +83,9 @@ def _edge(venue: Venue, route: Route) -> _Edge:
             if before is not None:
                 return before
         body = await request.read()
-        account = _account(venue, route, request)
-        _charge(venue, route, account, body)
-        call = Call(venue, route.operation, dict(request.match_info), request.query, body, venue.advance(), account)
+        key = _key(venue, route, request)
+        _charge(venue, route, key, body)
+        call = Call(venue, route.operation, dict(request.match_info), request.query, body, venue.advance(), key)
         reply = route.handler(call)
         if fault is not None:
             return await _fault_after(fault, request, reply)
@@ -85,21 +94,23 @@ def _edge(venue: Venue, route: Route) -> _Edge:
     return serve
 
 
-def _account(venue: Venue, route: Route, request: web.Request) -> Account | None:
-    """Signed routes need a good signature; public ones only look up whose budget to charge."""
-    if route.auth:
-        if request.query.get("subaccount", "0") not in {"", "0"}:
-            raise Refused("forbidden", status=403, details="this account has no subaccounts")
-        path = request.raw_path.partition("?")[0]
-        return venue.accounts[venue.authenticator.check(request.headers, request.method, path, venue.wall_ms())]
-    return venue.accounts.get(request.headers.get(KEY_HEADER, ""))
+def _key(venue: Venue, route: Route, request: web.Request) -> ApiKey | None:
+    """Signed routes need a good signature and scope; public ones only look up whose budget to charge."""
+    keys = venue.authenticator.keys
+    if not route.auth:
+        return keys.get(request.headers.get(KEY_HEADER, ""))
+    path = request.raw_path.partition("?")[0]
+    key = keys[venue.authenticator.check(request.headers, request.method, path, venue.wall_ms())]
+    if not key.allows(route.needs):
+        raise Refused("forbidden", status=403, details=f"this API key lacks the scope {route.needs}")
+    return key
 
 
-def _charge(venue: Venue, route: Route, account: Account | None, body: bytes) -> None:
-    if account is None:
+def _charge(venue: Venue, route: Route, key: ApiKey | None, body: bytes) -> None:
+    if key is None:
         return
     cost = route.cost if isinstance(route.cost, int) else route.cost(body)
-    if not venue.limiter.take(account.account_id, route.kind, cost, time.monotonic()):
+    if not venue.limiter.take(key.account.account_id, route.kind, cost, time.monotonic()):
         raise WireError(429, TOO_MANY)
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from services.simulator.engine.model import (
     DOLLAR,
-    Account,
     Fill,
     Market,
     Order,
@@ -55,7 +54,7 @@ def order(found: Order) -> Body:
         "last_update_time": rfc3339(found.updated_ms),
         "self_trade_prevention_type": found.self_trade,
         "cancel_order_on_pause": found.cancel_on_pause,
-        "subaccount_number": 0,
+        "subaccount_number": found.account.number,
         "exchange_index": 0,
     }
     if found.expires_ms is not None:
@@ -105,19 +104,19 @@ def fill(found: Fill) -> Body:
         "fee_cost": format_cash(found.fee),
         "created_time": rfc3339(found.ts_ms),
         "ts": found.ts_ms // 1000,
-        "subaccount_number": 0,
+        "subaccount_number": found.subaccount,
     }
 
 
-def balance(account: Account, marks: dict[str, Market], now_ms: int) -> Body:
+def balance(cash: int, positions: dict[str, Position], marks: dict[str, Market], now_ms: int) -> Body:
     """Cash without deduction for resting orders, and positions at their last price."""
     value = 0
-    for ticker, position in account.positions.items():
+    for ticker, position in positions.items():
         last = marks[ticker].last_price
         value += last * position.net if position.net > 0 else (DOLLAR - last) * -position.net
-    dollars = format_price(account.cash // 100)
+    dollars = format_price(cash // 100)
     return {
-        "balance": account.cash // _CENT,
+        "balance": cash // _CENT,
         "balance_dollars": dollars,
         "portfolio_value": value // _CENT,
         "updated_ts": now_ms // 1000,

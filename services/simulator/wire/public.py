@@ -1,35 +1,37 @@
 """JSON bodies of what anybody may read. No body here may carry a win probability."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from services.simulator.engine.book import Book
 from services.simulator.engine.model import DOLLAR, Market, Order, Trade
 from services.simulator.wire.times import rfc3339
-from services.simulator.world.catalogue import CITIES, FEES, LINEAR_CENT, SERIES, Game
-from services.simulator.world.timeline import Situation, team_id
+from services.simulator.world.catalogue import Game
+from services.simulator.world.listings import EventListing, MarketListing, SeriesListing, price_levels
+from services.simulator.world.live import live_details
+from services.simulator.world.timeline import team_id
 from trading_logic.money import format_count, format_price
 
 Body = dict[str, Any]
 
-PRICE_RANGES = [
-    {"start": format_price(start), "end": format_price(end), "step": format_price(step)}
-    for start, end, step in LINEAR_CENT
-]
+
+def total_volume(markets: Iterable[Market]) -> str:
+    return format_count(sum(market.volume for market in markets))
 
 
-def series(now_ms: int) -> Body:
-    milli = FEES.multiplier_milli
+def series(found: SeriesListing, now_ms: int) -> Body:
+    milli = found.fees.multiplier_milli
     return {
-        "ticker": SERIES,
+        "ticker": found.ticker,
         "frequency": "custom",
-        "title": "Pro football game",
+        "title": found.title,
         "category": "Sports",
         "categories": ["Sports"],
-        "tags": ["Football"],
-        "settlement_sources": [{"name": "nflverse play-by-play", "url": "https://github.com/nflverse/nflverse-data"}],
+        "tags": list(found.tags),
+        "settlement_sources": [],
         "contract_url": "",
         "contract_terms_url": "",
-        "fee_type": FEES.fee_type,
+        "fee_type": found.fees.fee_type,
         "fee_multiplier": milli // 1000 if milli % 1000 == 0 else milli / 1000,
         "additional_prohibitions": [],
         "last_updated_ts": rfc3339(now_ms),
@@ -37,25 +39,33 @@ def series(now_ms: int) -> Body:
     }
 
 
-def event(game: Game) -> Body:
-    info = game.info
+def event(found: EventListing) -> Body:
+    metadata = {"competition": found.competition, "competition_scope": found.scope}
     return {
-        "event_ticker": game.event_ticker,
-        "series_ticker": SERIES,
-        "title": f"{game.title} Winner?",
-        "sub_title": f"{info.away} vs {info.home}",
-        "collateral_return_type": "MECNET",
-        "mutually_exclusive": True,
-        "settlement_sources": [{"name": "nflverse play-by-play", "url": "https://github.com/nflverse/nflverse-data"}],
+        "event_ticker": found.event_ticker,
+        "series_ticker": found.series_ticker,
+        "title": found.title,
+        "sub_title": found.sub_title,
+        "collateral_return_type": found.collateral_return_type,
+        "mutually_exclusive": found.mutually_exclusive,
+        "settlement_sources": [],
         "category": "Sports",
-        "product_metadata": {"competition": "Pro Football", "competition_scope": "Game"},
-        "last_updated_ts": rfc3339(game.created_ms),
+        "product_metadata": {name: value for name, value in metadata.items() if value},
+        "last_updated_ts": rfc3339(found.created_ms),
         "exchange_index": 0,
     }
 
 
-def market(game: Game, found: Market) -> Body:
-    team = game.team_of(found.ticker)
+def event_metadata(found: EventListing) -> Body:
+    """There are no pictures: their addresses are empty."""
+    details = [{"market_ticker": ticker, "image_url": "", "color_code": ""} for ticker in found.markets]
+    body: Body = {"image_url": "", "market_details": details, "settlement_sources": []}
+    if found.competition:
+        body |= {"competition": found.competition, "competition_scope": found.scope}
+    return body
+
+
+def market(listing: MarketListing, found: Market) -> Body:
     book = found.book
     bid, ask = book.best_bid(), book.best_ask()
     bid_price = bid.price if bid is not None else 0
@@ -64,19 +74,19 @@ def market(game: Game, found: Market) -> Body:
         "ticker": found.ticker,
         "event_ticker": found.event_ticker,
         "market_type": "binary",
-        "title": f"Will {CITIES[team]} win?",
+        "title": listing.title,
         "subtitle": "",
-        "yes_sub_title": CITIES[team],
-        "no_sub_title": CITIES[team],
-        "created_time": rfc3339(game.created_ms),
+        "yes_sub_title": listing.yes_sub_title,
+        "no_sub_title": listing.no_sub_title,
+        "created_time": rfc3339(listing.created_ms),
         "updated_time": rfc3339(found.updated_ms),
-        "open_time": rfc3339(game.created_ms),
+        "open_time": rfc3339(listing.created_ms),
         "close_time": rfc3339(found.close_ms),
-        "latest_expiration_time": rfc3339(game.scheduled_close_ms),
-        "expiration_time": rfc3339(game.scheduled_close_ms),
-        "expected_expiration_time": rfc3339(game.expected_end_ms),
-        "occurrence_datetime": rfc3339(game.expected_end_ms),
-        "settlement_timer_seconds": game.settlement_seconds,
+        "latest_expiration_time": rfc3339(listing.scheduled_close_ms),
+        "expiration_time": rfc3339(listing.scheduled_close_ms),
+        "expected_expiration_time": rfc3339(listing.expected_end_ms),
+        "occurrence_datetime": rfc3339(listing.expected_end_ms),
+        "settlement_timer_seconds": listing.settlement_seconds,
         "status": found.status,
         "yes_bid_dollars": format_price(bid_price),
         "yes_bid_size_fp": format_count(bid.total if bid is not None else 0),
@@ -93,21 +103,20 @@ def market(game: Game, found: Market) -> Body:
         "open_interest_fp": format_count(found.open_interest),
         "notional_value_dollars": "1.0000",
         "result": found.result,
-        "expiration_value": CITIES.get(game.winner(), "Tie") if found.result else "",
+        "expiration_value": listing.expiration_value if found.result else "",
         "can_close_early": True,
-        "early_close_condition": "This market will close and expire after a winner is declared.",
+        "early_close_condition": listing.early_close_condition,
         "settlement_bounds_type": "default",
-        "rules_primary": (
-            f"If {CITIES[team]} wins the {game.title} Pro Football game originally scheduled for "
-            f"{game.info.day:%b} {game.info.day.day}, {game.info.day.year}, then the market resolves to Yes."
-        ),
-        "rules_secondary": "A tie pays 0.50 dollars to both sides.",
-        "price_level_structure": "linear_cent",
-        "price_ranges": PRICE_RANGES,
-        "strike_type": "structured",
-        "custom_strike": {"football_team": game.target_of(found.ticker)},
+        "rules_primary": listing.rules_primary,
+        "rules_secondary": listing.rules_secondary,
+        **price_levels(found.grid),
+        "strike_type": listing.strike_type,
         "exchange_index": 0,
     }
+    if listing.floor_strike is not None:
+        body["floor_strike"] = listing.floor_strike
+    if listing.custom_strike:
+        body["custom_strike"] = listing.custom_strike
     if found.settlement_value is not None:
         body["settlement_value_dollars"] = format_price(found.settlement_value)
     if found.settled_ms:
@@ -152,62 +161,72 @@ def trade(found: Trade) -> Body:
 
 def milestone(game: Game) -> Body:
     info = game.info
+    kind = info.sport.target_type
     return {
         "id": game.milestone_id,
         "category": "Sports",
-        "type": "football_game",
+        "type": info.sport.milestone_type,
         "start_date": rfc3339(game.kickoff_ms),
-        "related_event_tickers": [game.event_ticker],
+        "related_event_tickers": list(game.events),
         "primary_event_tickers": [game.event_ticker],
         "title": game.title,
         "notification_message": "Who will win?",
         "details": {
-            "home_team_id": team_id(info.home),
-            "away_team_id": team_id(info.away),
+            "home_team_id": team_id(info.home, kind),
+            "away_team_id": team_id(info.away, kind),
             "main_game_event_ticker": game.event_ticker,
             "status": game.now.status,
-            "league": "NFL",
+            "league": info.sport.league,
             "season_year": info.season,
             "season_type": "REG",
             "season_week": info.week,
         },
         "source_id": info.game_id,
-        "source_ids": {"nflverse": info.game_id},
+        "source_ids": {info.source: info.game_id},
         "last_updated_ts": rfc3339(game.changed_ms),
     }
 
 
-_WIDGET = {"scheduled": "pre", "inprogress": "live", "halftime": "live", "closed": "final"}
-
-
 def live_data(game: Game) -> Body:
-    now = game.now
-    winner = game.winner()
-    details: Body = {
-        "status": now.status,
-        "widget_status": _WIDGET[now.status],
-        "home_points": now.home_points,
-        "away_points": now.away_points,
-        "quarter": now.quarter,
-        "clock": now.clock,
-        "situation": _situation(now.situation),
-        "pending_try": now.pending_try,
-        "is_under_review": False,
-        "last_play": {"description": now.last_play, "occurence_ts": game.play_ms // 1000} if now.last_play else None,
-        "winner": team_id(winner) if winner else "",
-        "last_updated_ts": game.changed_ms // 1000,
-    }
-    return {"type": "football_game", "details": details, "milestone_id": game.milestone_id}
+    details = live_details(game)
+    return {"type": game.info.sport.milestone_type, "details": details, "milestone_id": game.milestone_id}
 
 
-def _situation(found: Situation | None) -> Body | None:
-    if found is None:
-        return None
-    return {
-        "down": found.down,
-        "yfd": found.to_go if found.down is not None else None,
-        "yardline": found.yardline,
-        "side_team_id": team_id(found.side),
-        "possession_team_id": team_id(found.possession),
-        "goal_to_go": found.goal_to_go,
-    }
+def play_by_play(game: Game) -> Body | None:
+    """What has happened so far, by period; None before the first play."""
+    periods: dict[int, list[Body]] = {}
+    before = ""
+    for moment in game.moments:
+        if game.now.status == "scheduled":
+            break
+        if moment.last_play and moment.last_play != before:
+            before = moment.last_play
+            row = {
+                "description": moment.last_play,
+                "clock": moment.clock,
+                "home_points": moment.home_points,
+                "away_points": moment.away_points,
+            }
+            periods.setdefault(moment.quarter, []).append(row)
+        if moment is game.now:
+            break
+    return {"periods": [{"events": periods[number]} for number in sorted(periods)]} if periods else None
+
+
+def structured_targets(games: Iterable[Game]) -> dict[str, tuple[Body, str]]:
+    """Every team in play by its id, with its competition."""
+    found: dict[str, tuple[Body, str]] = {}
+    for game in games:
+        sport = game.info.sport
+        for team in (game.info.away, game.info.home):
+            name = team_id(team, sport.target_type)
+            body = {
+                "id": name,
+                "name": game.city(team),
+                "type": sport.target_type,
+                "details": {"abbreviation": team, "short_name": game.city(team), "league": sport.league},
+                "source_ids": {game.info.source: team},
+                "last_updated_ts": rfc3339(game.created_ms),
+            }
+            found[name] = (body, sport.competition)
+    return found

@@ -125,6 +125,8 @@ class Running:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         data = None if body is None else io.BytesIO(raw)
         async with self.http.request(method, self.simulator.rest_url + path, data=data, headers=headers) as response:
+            if response.status == 204:
+                return Answer(204, None)
             assert response.content_type == "application/json"
             return Answer(response.status, await response.json())
 
