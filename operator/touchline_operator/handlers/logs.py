@@ -32,6 +32,12 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(body, default=str)
 
 
+def _expected_at_exit(record: logging.LogRecord) -> bool:
+    """False for what kopf's watches say when the process ends while an event is on its way: they are not awaited."""
+    said = record.getMessage()
+    return not ("closing of asynchronous generator" in said and "infinite_watch" in said)
+
+
 def configure_logs(log_format: str) -> None:
     """To stderr. kopf says at info what each handler did: with handlers that only wake, that is noise."""
     handler = logging.StreamHandler()
@@ -39,4 +45,6 @@ def configure_logs(log_format: str) -> None:
         handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.getLogger("asyncio").addFilter(_expected_at_exit)

@@ -18,8 +18,8 @@ from touchline_operator.reconcile.affected import affected, of_policy
 from touchline_operator.reconcile.wake import WakeBoard
 
 RESYNC_S = 2.0
-LOOP_SHARE_S = 0.02
-"""Every loop adds this to the resync, so that at rest there are at most fifty passes a second, however many loops."""
+LOOP_SHARE_S = 0.05
+"""Every loop adds this to the resync, so that at rest there are at most twenty passes a second, however many loops."""
 FEED_PACE_S = 1.0
 """What all strategies of a feed share changes with each of them: gathered up, it is written once a second."""
 FOLLOW_PACE_S = 0.1
@@ -49,6 +49,7 @@ class Manager:
         self._tasks: dict[LoopKey, asyncio.Task[None]] = {}
         self._listeners: dict[str, asyncio.Task[None]] = {}
         self._world = World()
+        self._strays_due = True
         self._began: dict[LoopKey, int] = {}
         self._turned_ms = clock.mono_ms()
 
@@ -56,9 +57,12 @@ class Manager:
         """Something changed: the key's loop looks at once, others that it concerns soon; without a key, all do."""
         self._changed.set()
         if key is None:
+            self._strays_due = True
             self._board.wake_all()
         elif key in self._tasks:
             self._board.wake(key)
+        else:
+            self._strays_due = True
 
     def stuck(self) -> str:
         """Which loop does not turn any more; "" when all do. Nothing outside of this process makes a loop stuck."""
@@ -91,7 +95,7 @@ class Manager:
                 try:
                     await asyncio.wait_for(self._changed.wait(), pause)
                 except TimeoutError:
-                    continue
+                    self._strays_due = True
         finally:
             tasks = [*self._tasks.values(), *self._listeners.values()]
             for task in tasks:
@@ -103,9 +107,11 @@ class Manager:
         world = await self._reconciler.world()
         for key in loops(world):
             self._start(key)
-        for label in await self._labels():
-            if label is not None:
-                self._start(label)
+        if self._strays_due:
+            self._strays_due = False
+            for label in await self._labels():
+                if label is not None:
+                    self._start(label)
         wanted = {policy.metadata.name for policy in world.policies if isinstance(policy, RiskPolicy)}
         for name in wanted - self._listeners.keys():
             listening = self._reconciler.feed.listen(name, partial(self._wake_policy, name))

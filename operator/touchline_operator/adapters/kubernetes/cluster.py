@@ -47,9 +47,10 @@ class KubernetesCluster:
             raise ClusterError(f"{kind}/{name}: this cluster holds {', '.join(OWNED)} only")
         store = self._mirror.store(kind)
         digest = hashlib.sha256(msgspec.json.encode(wanted, order="deterministic")).digest()
-        live = store.get(self._namespace, name)
-        if live is not None and self._applied.get((kind, name)) == digest and covers(live, wanted):
-            return
+        if self._applied.get((kind, name)) == digest:
+            live = store.whole(self._namespace, name)
+            if live is not None and covers(live, wanted):
+                return
         store.put(await self._api.apply(resource, wanted, names.FIELD_MANAGER))
         self._applied[kind, name] = digest
 
@@ -114,10 +115,13 @@ class KubernetesCluster:
         self._mirror.store(kind).put(made)
 
 
+_ROLES = frozenset(str(role) for role in names.Role)
+
+
 def _ours(made: Object) -> bool:
     """Made for one of our resources. A copy that somebody labelled like ours has no such owner and is left alone."""
     owners = made["metadata"].get("ownerReferences", ())
-    return made["metadata"]["labels"].get(names.COMPONENT) in set(names.Role) and any(
+    return made["metadata"]["labels"].get(names.COMPONENT) in _ROLES and any(
         owner["apiVersion"] == names.API_VERSION and owner["kind"] in names.KINDS for owner in owners
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from touchline_operator import names
 
 Object = dict[str, Any]
@@ -16,7 +18,7 @@ def version(made: Mapping[str, Any]) -> int:
 
 
 class Store:
-    """Objects by namespace and name. They are shared with readers: nobody changes them.
+    """Objects by namespace and name, without the contents that only `whole` gives. Readers do not change them.
 
     Our own writes are put in as the server answered them, so a loop sees what it wrote; older news that the watch
     brings later is dropped.
@@ -24,6 +26,7 @@ class Store:
 
     def __init__(self) -> None:
         self._objects: dict[tuple[str, str], Object] = {}
+        self._whole: dict[tuple[str, str], bytes] = {}
         self._by_loop: dict[tuple[str, str], dict[str, Object]] = {}
         self._gone: dict[tuple[str, str], int] = {}
         self.changes = 0
@@ -31,6 +34,12 @@ class Store:
 
     def get(self, namespace: str, name: str) -> Object | None:
         return self._objects.get((namespace, name))
+
+    def whole(self, namespace: str, name: str) -> Object | None:
+        """An object with all of its contents, decoded anew."""
+        body = self._whole.get((namespace, name))
+        decoded: Object | None = msgspec.json.decode(body) if body is not None else None
+        return decoded
 
     def of(self, namespace: str) -> Iterator[Object]:
         return (made for (where, _), made in self._objects.items() if where == namespace)
@@ -47,10 +56,12 @@ class Store:
         if version(made) <= newest:
             return False
         self._forget(key)
-        self._objects[key] = made
+        # Who wrote which field is the larger half of an object, and nobody here reads it.
+        made["metadata"].pop("managedFields", None)
+        self._objects[key], self._whole[key] = _slim(made), msgspec.json.encode(made)
         loop = made["metadata"].get("labels", {}).get(names.LOOP)
         if loop is not None:
-            self._by_loop.setdefault((key[0], loop), {})[key[1]] = made
+            self._by_loop.setdefault((key[0], loop), {})[key[1]] = self._objects[key]
         self._gone.pop(key, None)
         self.changes += 1
         return True
@@ -78,6 +89,7 @@ class Store:
 
     def _forget(self, key: tuple[str, str]) -> None:
         old = self._objects.pop(key, None)
+        self._whole.pop(key, None)
         if old is None:
             return
         loop = old["metadata"].get("labels", {}).get(names.LOOP)
@@ -86,6 +98,17 @@ class Store:
             del siblings[key[1]]
             if not siblings:
                 del self._by_loop[key[0], loop]
+
+
+def _slim(made: Object) -> Object:
+    """An object without the contents that loops only compare: a thousand strategies have eight thousand objects."""
+    match made.get("kind"):
+        case "Deployment":
+            return made | {"spec": {"replicas": made["spec"]["replicas"]}}
+        case "ConfigMap":
+            return {part: value for part, value in made.items() if part != "data"}
+        case _:
+            return made
 
 
 def _key(made: Object) -> tuple[str, str]:

@@ -52,6 +52,18 @@ def test_the_index_follows_the_label() -> None:
     assert loop(store, "strategy.s") == []
 
 
+def test_contents_are_kept_aside() -> None:
+    store = Store()
+    whole = made("a", 1) | {"kind": "Deployment", "spec": {"replicas": 2, "template": {"x": 1}}}
+    whole["metadata"]["managedFields"] = [{}]
+    store.put(whole)
+    assert store.get("n", "a")["spec"] == {"replicas": 2}
+    assert store.whole("n", "a")["spec"] == {"replicas": 2, "template": {"x": 1}}
+    assert "managedFields" not in store.whole("n", "a")["metadata"]
+    store.remove(made("a", 2))
+    assert store.whole("n", "a") is None
+
+
 def test_covers() -> None:
     wanted = {"a": 1, "list": [{"name": "x", "v": "1"}], "gone": False, "empty": {}}
     assert covers({"a": 1, "b": 2, "list": [{"name": "x", "v": "1", "added": True}]}, wanted)
