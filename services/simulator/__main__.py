@@ -12,10 +12,16 @@ from pathlib import Path
 from services.runtime.memory import settle_memory
 from services.simulator.accept_log import AcceptLog
 from services.simulator.app import Simulator, wall_ms
+from services.simulator.engine.exchange import Exchange
 from services.simulator.keys import AccountKey, load_or_make
 from services.simulator.limits import TIERS
+from services.simulator.replay.exchange import RecordedExchange
+from services.simulator.replay.player import Replay, ReplaySettings
+from services.simulator.replay.tape import BadRecordingError, Tape, load
 from services.simulator.venue import build_venue
 from services.simulator.world.games import GameInfo, find_games, list_games
+from services.simulator.world.generate import MOST_INVENTED
+from services.simulator.world.sports import LINES, SPORTS, Line
 from services.simulator.world.world import WorldSettings
 from trading_logic.money import MoneyError, parse_cash
 
@@ -31,7 +37,13 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--port", type=_port, default=0, help="0 picks a free port")
     found.add_argument("--host", default="127.0.0.1")
     found.add_argument("--state-dir", type=Path, help="key files and accepts.jsonl are written here")
-    found.add_argument("--games", default=DEFAULT_GAME, help="event tickers or game ids, comma-separated, or all")
+    found.add_argument("--games", default="", help=f"event tickers or game ids, or all; {DEFAULT_GAME} unless others")
+    found.add_argument("--markets", type=_lines, default=("winner",), help="of winner,spread,total; winner always is")
+    found.add_argument("--generate", type=_invented, default=(), help="invented games: football:2,basketball:3")
+    found.add_argument("--list-every", type=_pause, default=0.0, help="seconds from one game's listing to the next")
+    found.add_argument("--replay", type=Path, help="play a recording: a folder or file of exchange frames")
+    found.add_argument("--raw-gaps", action="store_true", help="leave out what the recorder did not write")
+    found.add_argument("--paused", action="store_true", help="stand still until POST /sim/clock says otherwise")
     found.add_argument("--list-games", action="store_true", help="print the shipped games and exit")
     found.add_argument("--speed", type=_positive, default=60.0, help="how much faster than real the game runs")
     found.add_argument("--seed", type=int, default=1, help="one seed, one world")
@@ -56,6 +68,27 @@ def _positive(text: str) -> float:
     return value
 
 
+def _pause(text: str) -> float:
+    return 0.0 if text == "0" else _positive(text)
+
+
+def _lines(text: str) -> tuple[Line, ...]:
+    for name in text.split(","):
+        if name not in LINES:
+            raise argparse.ArgumentTypeError(f"{name} is not one of {', '.join(LINES)}")
+    return tuple(line for line in LINES if line == "winner" or line in text.split(","))
+
+
+def _invented(text: str) -> tuple[tuple[str, int], ...]:
+    found = []
+    for part in text.split(","):
+        name, _, count = part.partition(":")
+        if name not in SPORTS or not (count.isascii() and count.isdigit()) or not 0 < int(count) <= MOST_INVENTED:
+            raise argparse.ArgumentTypeError(f"{part}: wanted {' or '.join(SPORTS)}, a colon, 1 to {MOST_INVENTED}")
+        found.append((name, int(count)))
+    return tuple(found)
+
+
 def _cash(text: str) -> int:
     try:
         value = parse_cash(text, "--cash")
@@ -66,7 +99,9 @@ def _cash(text: str) -> int:
     return value
 
 
-async def run(options: argparse.Namespace, games: list[GameInfo], keys: list[AccountKey]) -> None:
+async def run(
+    options: argparse.Namespace, games: list[GameInfo], keys: list[AccountKey], tape: Tape | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT; raises ``OSError`` when the port or the log cannot be opened."""
     log = AcceptLog(options.state_dir, wall_ms)
     settings = WorldSettings(
@@ -74,10 +109,18 @@ async def run(options: argparse.Namespace, games: list[GameInfo], keys: list[Acc
         speed=options.speed,
         pregame_s=options.pregame,
         settlement_s=options.settlement_seconds,
+        lines=options.markets,
+        generate=options.generate,
+        list_every_s=options.list_every,
+        exchange=Exchange if tape is None else RecordedExchange,
     )
     try:
         venue = build_venue(settings, games, keys, log, cash=options.cash, tier=options.tier, wall_ms=wall_ms)
-        async with Simulator(venue, host=options.host, port=options.port, admin=options.admin) as simulator:
+        replay = None if tape is None else Replay(tape, venue.world, _replayed(options))
+        if options.paused:
+            venue.world.schedule.set_pace(venue.advance(), paused=True)
+        simulated = Simulator(venue, host=options.host, port=options.port, admin=options.admin, replay=replay)
+        async with simulated as simulator:
             accounts = [{"key_id": key.key_id, "private_key_path": str(key.private_key_path)} for key in keys]
             ready = {"rest_url": simulator.rest_url, "ws_url": simulator.ws_url, "accounts": accounts}
             settle_memory()
@@ -96,6 +139,15 @@ async def run(options: argparse.Namespace, games: list[GameInfo], keys: list[Acc
         log.close()
 
 
+def _replayed(options: argparse.Namespace) -> ReplaySettings:
+    return ReplaySettings(
+        speed=options.speed,
+        wait_s=options.pregame,
+        raw_gaps=options.raw_gaps,
+        settlement_s=options.settlement_seconds,
+    )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 after a clean stop, 2 when something given cannot be used."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
@@ -109,10 +161,12 @@ def main(arguments: list[str] | None = None) -> int:
         found.error("--state-dir is required")
     options.state_dir = options.state_dir.absolute()
     try:
-        games = find_games(options.games)
+        other = options.replay is not None or options.generate
+        games = find_games(options.games or DEFAULT_GAME) if options.games or not other else []
+        tape = None if options.replay is None else load(options.replay)
         keys = load_or_make(options.state_dir)
-        asyncio.run(run(options, games, keys))
-    except (LookupError, OSError) as error:
+        asyncio.run(run(options, games, keys, tape))
+    except (LookupError, OSError, BadRecordingError) as error:
         sys.stderr.write(f"touchline sim: {_reason(error, options)}\n")
         return _UNUSABLE
     return 0

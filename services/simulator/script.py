@@ -30,12 +30,11 @@ def add_script_routes(app: web.Application, venue: Venue, replay: Replay | None)
                 "started": replay.started,
                 "position": replay.position,
                 "frames": len(replay.tape),
-                "behind_seconds": round(replay.behind_s, 3),
+                "behind_ms": replay.behind_ms(venue.wall_ms()),
             }
         return body
 
     async def show(_: web.Request) -> web.StreamResponse:
-        venue.advance()
         return json_response(state())
 
     async def change(request: web.Request) -> web.StreamResponse:

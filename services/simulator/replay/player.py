@@ -67,12 +67,12 @@ class Replay:
             self._list(ticker)
         world.schedule.at(world.start_ms + round(settings.wait_s * 1000), self._start)
 
-    @property
-    def behind_s(self) -> float:
-        """Recorded seconds that are due and not yet played."""
+    def behind_ms(self, wall_ms: int) -> int:
+        """For how many script milliseconds the next frame has been due at that wall time."""
         if not self.started or self.position == len(self.tape):
-            return 0.0
-        return max(0.0, (self._recorded_now() - self.tape.times[self.position]) / 1e6)
+            return 0
+        ahead = (self.tape.times[self.position] - self.tape.times[0]) / 1000 / self.settings.speed
+        return max(0, self.world.schedule.script_at(wall_ms) - self._begin - math.ceil(ahead))
 
     # -- what is listed ------------------------------------------------------------------------------------
 

@@ -35,6 +35,10 @@ class Schedule:
         """Where the script is: in an action, the action's own time."""
         return self._script
 
+    def script_at(self, wall_ms: int) -> int:
+        """Where the script ought to be at that wall time."""
+        return self._script if self.paused else self._script_of(wall_ms)
+
     def next_ms(self) -> int | None:
         """Wall time of the next action; None while there is none or the script stands still."""
         return self._wall_of(self._heap[0][0]) if self._heap and not self.paused else None

@@ -83,7 +83,15 @@ def test_any_speed_plays_the_same(stage, speed):
     assert halfway == 7
     running.at(7.001 / speed + 0.01)
     assert len(frames(connection)) == len(ALL) + 2
-    assert running.replay.behind_s == 0
+    assert running.replay.behind_ms(running.world.now_ms + 5_000) == 0, "it is over"
+
+
+def test_how_far_it_is_behind(stage):
+    running = stage()
+    now = running.at(4)
+    assert running.replay.behind_ms(now) == 0
+    assert running.replay.behind_ms(now + 1_499) == 0
+    assert running.replay.behind_ms(now + 2_000) == 500, "the next frame came 1.5 s later"
 
 
 def test_paused_and_stepped_frame_by_frame(stage):
