@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import pytest
 
@@ -142,10 +144,14 @@ def test_a_halt_stops_intents(pipeline, tools):
     run.start("decision")
     tools.poll("the decision is ready", lambda: (r := run.report("decision")) and r.ready)
 
+    turn = itertools.count(6)
+
     def refused() -> bool:
         run.write_risk()
         run.write_game()
-        run.write_md(tools.snapshot(tools.home, 6))
+        # Another bid each time: what the book already shows makes no signal, and the first may come too early.
+        seq = next(turn)
+        run.write_md(tools.snapshot(tools.home, seq, 5_800 + 100 * (seq % 2)))
         return any(d.rule == "latch" and d.value == "manual" for d in run.decisions())
 
     tools.poll("a refusal by the latch", refused)
@@ -161,8 +167,11 @@ def test_a_record_without_risk_refuses_and_says_which_field(pipeline, tools):
     _, message = tools.poll("the report", lambda: (f := run.fault("decision"))[0] == "RiskViewIncomplete" and f)
     assert message == "risk.equity: missing"
 
+    turn = itertools.count(6)
+
     def refused() -> bool:
-        run.write_md(tools.snapshot(tools.home, 6))
+        seq = next(turn)
+        run.write_md(tools.snapshot(tools.home, seq, 5_800 + 100 * (seq % 2)))
         run.write_game()
         return any(d.rule == "risk" and "risk.equity" in d.value for d in run.decisions())
 
