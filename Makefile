@@ -6,7 +6,7 @@ ARGS   ?=
 SAMPLES := manifests/samples/policy.yaml manifests/samples/taking.yaml manifests/samples/resting.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-cluster lint format bench golden clean
+.PHONY: help install run test test-cluster lint format bench golden generate kind-up dev kind-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,19 @@ bench: install ## Figures, each as a ratio to the raw engine in the same run whe
 
 golden: install ## Rewrite the golden files of the render (review the diff)
 	@TOUCHLINE_REFRESH_GOLDEN=1 $(VENV)/bin/pytest -q tests/golden
+
+generate: install ## Rewrite what is generated: chart schema and README, dashboards
+	@$(VENV)/bin/python charts/generate.py
+	@$(VENV)/bin/python manifests/monitoring/generate.py
+
+kind-up: ## A local cluster with kind (needs Docker)
+	@kind create cluster --config manifests/kind/cluster.yaml
+
+dev: ## Build, deploy and redeploy on every edit (needs a cluster)
+	@skaffold dev -p dev
+
+kind-down: ## Delete the local cluster
+	@kind delete cluster --name touchline
 
 clean: ## Remove what make made
 	@rm -rf $(VENV) .build .touchline .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
