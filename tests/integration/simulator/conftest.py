@@ -1,6 +1,7 @@
 """A running simulator on a clock that the test moves, and clients that sign for its accounts."""
 
 import base64
+import dataclasses
 import io
 import json
 from collections.abc import AsyncIterator
@@ -17,6 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from services.simulator.accept_log import AcceptLog
 from services.simulator.app import Simulator
 from services.simulator.keys import AccountKey, load_or_make
+from services.simulator.replay.exchange import RecordedExchange
+from services.simulator.replay.player import Replay, ReplaySettings
+from services.simulator.replay.tape import load
 from services.simulator.venue import build_venue
 from services.simulator.world.flow import FlowSettings
 from services.simulator.world.games import find_games
@@ -155,16 +159,30 @@ def key_dir(tmp_path_factory):
 
 @pytest.fixture
 async def launch(key_dir, tmp_path):
-    """``await launch(settings, games=…, tier=…)`` starts a simulator that ends with the test."""
+    """``await launch(settings, games=…, tier=…, recording=…)`` starts a simulator that ends with the test."""
     _, keys = key_dir
     async with AsyncExitStack() as stack:
 
-        async def start(settings: WorldSettings = QUIET, *, games: str = EVENT, tier: str = "prestige") -> Running:
+        async def start(
+            settings: WorldSettings = QUIET,
+            *,
+            games: str = EVENT,
+            tier: str = "prestige",
+            recording: Path | None = None,
+            **played: Any,
+        ) -> Running:
             clock = Clock()
             log = AcceptLog(tmp_path, clock)
             stack.callback(log.close)
-            venue = build_venue(settings, find_games(games), keys, log, cash=1_000_000_000, tier=tier, wall_ms=clock)
-            simulator = await stack.enter_async_context(Simulator(venue, host="127.0.0.1", port=0, admin=True))
+            if recording is not None:
+                settings = dataclasses.replace(settings, exchange=RecordedExchange)
+            infos = find_games(games) if games else []
+            venue = build_venue(settings, infos, keys, log, cash=1_000_000_000, tier=tier, wall_ms=clock)
+            replay = None
+            if recording is not None:
+                replay = Replay(load(recording), venue.world, ReplaySettings(**played))
+            simulated = Simulator(venue, host="127.0.0.1", port=0, admin=True, replay=replay)
+            simulator = await stack.enter_async_context(simulated)
             http = await stack.enter_async_context(aiohttp.ClientSession())
             running = Running(simulator, clock, keys, tmp_path, http)
             if settings is QUIET:
