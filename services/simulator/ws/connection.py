@@ -123,7 +123,7 @@ class Connection:
         self._send(found, line)
 
     def _send(self, found: Subscription, frame: bytes) -> None:
-        if self.faults.script:
+        if self.faults.script or self._held:
             fault = self.faults.for_frame(found.channel, self.key_id)
             self._act(found, frame, fault.action if fault is not None else "")
         elif self.waiting_bytes > self.limit:

@@ -224,6 +224,15 @@ async def test_repeated_subscribe_merges(quiet):
         ('{"id":1,"cmd":"subscribe","params":{"channels":["orderbook_delta"]}}', 14),
         ('{"id":1,"cmd":"update_subscription","params":{"sid":1}}', 15),
         ('{"id":1,"cmd":"subscribe","params":{"channels":["trade"],"market_ticker":"NOPE"}}', 16),
+        ('{"id":1,"cmd":"subscribe","params":{"channels":["orderbook_delta"],"market_id":"x"}}', 16),
+        ('{"id":1,"cmd":"subscribe","params":{"channels":["communications"],"shard_factor":0}}', 19),
+        ('{"id":1,"cmd":"subscribe","params":{"channels":["communications"],"shard_key":0}}', 20),
+        ('{"id":1,"cmd":"subscribe","params":{"channels":["communications"],"shard_factor":4,"shard_key":4}}', 21),
+        ('{"id":1,"cmd":"subscribe","params":{"channels":["communications"],"shard_factor":101}}', 22),
+        ('{"id":1,"cmd":"subscribe","params":{"channels":["cfbenchmarks_value"]}}', 24),
+        ('{"id":1,"cmd":"subscribe","params":{"channels":["pyth_value"]}}', 28),
+        ('{"id":1,"cmd":["subscribe"]}', 1),
+        ('{"id":1,"cmd":"subscribe","params":{"channels":"trade"}}', 1),
     ],
 )
 async def test_error_codes(quiet, command, code):
@@ -233,7 +242,7 @@ async def test_error_codes(quiet, command, code):
         await stream.socket.send_str(command)
         frame = await stream.next()
         assert (frame["type"], frame["msg"]["code"]) == ("error", code)
-        assert frame.get("id") == (None if code == 1 else 1)
+        assert frame.get("id") == (None if code == 1 else 1)  # what cannot be read has no id to answer with
         await stream.send(id=2, cmd="list_subscriptions")
         assert (await stream.next())["id"] == 2, "the connection stays"
 
@@ -316,3 +325,106 @@ async def test_clients_are_told_when_the_simulator_stops(launch):
         await running.simulator.__aexit__(None, None, None)
         message = await stream.socket.receive(timeout=5)
         assert message.data == 1001
+
+
+async def test_ids_name_markets_of_the_ticker_channel_alone(quiet):
+    known = quiet.venue.exchange.markets
+    async with quiet.stream(quiet.one) as stream:
+        await subscribe(stream, "ticker", market_id=known[PHI].market_id, send_initial_snapshot=True)
+        assert (await stream.next())["type"] == "subscribed"
+        tick = await stream.next()
+        assert (tick["type"], tick["msg"]["market_ticker"], tick.get("seq")) == ("ticker", PHI, None)
+        add = {"sid": 1, "action": "add_markets", "market_ids": [known[DAL].market_id]}
+        await stream.send(id=2, cmd="update_subscription", params=add)
+        assert (await stream.next())["msg"] == {"market_ids": sorted(known[name].market_id for name in (PHI, DAL))}
+        await subscribe(stream, "trade", market_ids=[known[PHI].market_id])
+        assert (await stream.next())["msg"]["code"] == 11
+
+
+async def test_channels_that_have_nothing_to_say_are_subscribed_all_the_same(quiet):
+    async with quiet.stream(quiet.one) as stream:
+        await subscribe(
+            stream, "communications", "multivariate_market_lifecycle", "cfbenchmarks_value", "pyth_value",
+            index_ids=["BRTI"], underlying_tickers=["x"], shard_factor=4, shard_key=3,
+        )  # fmt: skip
+        assert [(await stream.next())["msg"]["sid"] for _ in range(4)] == [1, 2, 3, 4]
+        await stream.send(id=2, cmd="unsubscribe", params={"sids": [1, 3]})
+        assert [(frame["sid"], frame["seq"]) for frame in await stream.take(2)] == [(1, 1), (3, 1)]
+
+
+async def test_skip_ticker_ack_leaves_the_list_out(quiet):
+    async with quiet.stream(quiet.one) as stream:
+        await subscribe(stream, "trade", market_ticker=PHI, skip_ticker_ack=True)
+        await stream.next()
+        add = {"sid": 1, "action": "add_markets", "market_ticker": DAL}
+        await stream.send(id=2, cmd="update_subscription", params=add)
+        assert (await stream.next())["msg"] == {}
+
+
+async def test_too_many_commands_and_too_many_markets(quiet, monkeypatch):
+    from services.simulator.ws import commands
+
+    monkeypatch.setattr(commands, "MOST_COMMANDS", 3)
+    monkeypatch.setattr(commands, "MOST_MARKETS", 1)
+    async with quiet.stream(quiet.one) as stream:
+        await subscribe(stream, "trade", market_tickers=[PHI, DAL])
+        assert (await stream.next())["msg"]["code"] == 26
+        for _ in range(3):
+            await stream.send(id=3, cmd="list_subscriptions")
+        assert [(await stream.next())["type"] for _ in range(3)] == ["ok", "ok", "error"]
+        quiet.pass_time(1)
+        await stream.send(id=4, cmd="list_subscriptions")
+        assert (await stream.next())["id"] == 4, "a second later it may speak again"
+
+
+async def test_compressed_frames_for_who_asks(quiet):
+    headers = quiet.one.headers("GET", "/trade-api/ws/v2")
+    async with quiet.http.ws_connect(quiet.simulator.ws_url, headers=headers, compress=15) as socket:
+        assert socket.compress
+        await socket.send_json(
+            {"id": 1, "cmd": "subscribe", "params": {"channels": ["orderbook_delta"], "market_ticker": PHI}}
+        )
+        assert (await socket.receive_json(timeout=5))["type"] == "subscribed"
+        assert (await socket.receive_json(timeout=5))["type"] == "orderbook_snapshot"
+        for price in range(10, 30):
+            await quiet.two.order("bid", f"0.{price}", "1")
+        seqs = [(await socket.receive_json(timeout=5))["seq"] for _ in range(20)]
+        assert seqs == list(range(2, 22))
+
+
+async def test_a_scripted_hang_up_ends_the_socket_without_a_goodbye(quiet):
+    from services.simulator.faults import Fault, Match
+
+    async with quiet.stream(quiet.one) as stream:
+        await subscribe(stream, "orderbook_delta", market_ticker=PHI)
+        await stream.take(2)
+        quiet.venue.faults.add(Fault(action="hang_up", match=Match(channel="orderbook_delta")))
+        await quiet.two.order("bid", "0.10", "1")
+        message = await stream.socket.receive(timeout=5)
+        assert message.type.name in {"CLOSED", "ERROR", "CLOSE"}
+        assert stream.socket.close_code in {None, 1006}
+
+
+async def test_the_worlds_clock_is_read_paused_stepped_and_paced(launch):
+    from services.simulator.world.world import WorldSettings
+
+    running = await launch(WorldSettings())
+    running.pass_time(5)
+    state = (await running.admin("POST", "/clock", {"paused": True})).body
+    assert (state["paused"], state["pace"]) == (True, 1.0)
+    book = running.venue.exchange.markets[PHI].book
+    before = book.bids.ladder()
+    trades = len(running.venue.exchange.trades)
+    running.pass_time(30)
+    assert (book.bids.ladder(), len(running.venue.exchange.trades)) == (before, trades)
+    done = await running.one.order("bid", "0.01", "1")
+    assert done.status == 201, "orders go on while the world stands still"
+    stepped = (await running.admin("POST", "/clock", {"step_ms": 10_000})).body
+    assert stepped["script_ms"] - state["script_ms"] == 10_000
+    assert len(running.venue.exchange.trades) > trades
+    state = (await running.admin("POST", "/clock", {"paused": False, "pace": 10})).body
+    running.pass_time(1)
+    assert (await running.admin("GET", "/clock")).body["script_ms"] - state["script_ms"] == 10_000
+    for wrong in ({"pace": 0}, {"step_ms": 5}, {"step_ms": -1}, {"step_frames": 1}, {"speed": 3}):
+        answer = await running.admin("POST", "/clock", wrong)
+        assert (answer.status, list(answer.body)) == (400, ["error"])
