@@ -10,6 +10,9 @@ from touchline_operator.desired.world import PolicyFacts
 from touchline_operator.names import Condition, Reason
 from trading_logic.contracts.record import MANUAL_CAUSE, Cause
 
+MAX_TEXT, MAX_BY, MAX_ID, MAX_RULE, MAX_CAUSES = 4096, 512, 128, 64, 64
+"""The schema's bounds of status.halt: one text too long would have the whole status refused, and the halt unseen."""
+
 
 def manual_cause(policy: RiskPolicy, now_ms: int) -> Cause | None:
     """The cause that `spec.halt: true` stands for, or None."""
@@ -44,31 +47,30 @@ def halt_status(facts: PolicyFacts) -> dict[str, Any] | None:
     """`status.halt`: the latch as it stands and how far the halt is; None while trading is allowed."""
     if not facts.latched:
         return None
-    first = min(facts.causes, key=lambda cause: (cause.time_ms, cause.id))
+    causes = [_cause(cause) for cause in sorted(facts.causes, key=lambda cause: (cause.time_ms, cause.id))]
+    first = causes[0]
     out: dict[str, Any] = {
-        "id": first.id,
-        "source": first.source,
-        "reason": first.reason,
-        "by": first.by,
-        "time": rfc3339(first.time_ms),
+        **{field: first[field] for field in ("id", "source", "reason", "by", "time")},
         "epoch": facts.epoch,
         "state": facts.halt.state if facts.halt else "draining",
-        "causes": [
-            {
-                "id": cause.id,
-                "source": cause.source,
-                "reason": cause.reason,
-                "by": cause.by,
-                "time": rfc3339(cause.time_ms),
-                "rule": cause.rule,
-                "value": cause.value,
-                "limit": cause.limit,
-            }
-            for cause in sorted(facts.causes, key=lambda cause: (cause.time_ms, cause.id))
-        ],
+        "causes": causes[:MAX_CAUSES],
     }
     if facts.halt is not None:
         out["restingOrders"] = facts.halt.resting
         if facts.halt.confirmed_ms:
             out["confirmedTime"] = rfc3339(facts.halt.confirmed_ms)
     return out
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    """One cause within the schema's bounds. A text that is cut is still in the record, whole."""
+    return {
+        "id": cause.id[:MAX_ID],
+        "source": cause.source,
+        "reason": cause.reason[:MAX_TEXT],
+        "by": cause.by[:MAX_BY],
+        "time": rfc3339(cause.time_ms),
+        "rule": cause.rule[:MAX_RULE],
+        "value": cause.value[:MAX_TEXT],
+        "limit": cause.limit[:MAX_TEXT],
+    }

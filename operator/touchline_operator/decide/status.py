@@ -87,6 +87,10 @@ def _progressing(observed: Observed) -> State:
     return State(Condition.PROGRESSING, "False", Reason.ROLLOUT_COMPLETE)
 
 
+MAX_MARKETS = 256
+"""As many as the schema takes: a status beyond it would be refused whole, and with it the conditions."""
+
+
 def strategy_status(
     world: World, strategy: TradingStrategy | Invalid, observed: Observed, platform: Platform
 ) -> dict[str, Any]:
@@ -107,10 +111,12 @@ def strategy_status(
         states.append(halted_state(facts, executors))
         out |= _strategy_figures(strategy, feed_of(policy), facts)
     spec_events = strategy.spec.events
+    # A column of the API server prints only the first element of a list, so the names stand once more as one text.
+    out["marketNames"] = ",".join(market.name for market in strategy.spec.markets)
     out["markets"] = [
         {"event": event, "state": "Trading" if event in spec_events else "Draining"}
         for event in strategy_events(world, strategy)
-    ]
+    ][:MAX_MARKETS]
     return _with_conditions(out, strategy.metadata.generation, states, names.STRATEGY_CONDITIONS, observed)
 
 
