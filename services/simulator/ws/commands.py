@@ -286,7 +286,7 @@ def _check_shards(params: Params) -> None:
 def _decode(text: str | bytes) -> Command:
     try:
         return msgspec.json.decode(text, type=Command)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:  # nesting without end is no command either
         raise CommandError(1) from error
 
 

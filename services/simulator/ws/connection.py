@@ -160,6 +160,8 @@ class Connection:
             return
         self.waiting.append((sid, frame))
         self.waiting_bytes += len(frame)
+        # Replies belong to no subscription that could be dropped: who asks and never reads is cut off.
+        self.hung_up = self.hung_up or self.waiting_bytes > 2 * self.limit
         self.ready.set()
 
     def _overflow(self, found: Subscription) -> None:

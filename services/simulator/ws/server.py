@@ -7,12 +7,15 @@ from aiohttp import WSMsgType, web
 
 from services.simulator.auth import KEY_HEADER
 from services.simulator.venue import Venue
+from services.simulator.wire.errors import TOO_MANY, WireError
 from services.simulator.ws.commands import Commands
 from services.simulator.ws.connection import Connection
 from services.simulator.ws.hub import Hub
 
 PATH = "/trade-api/ws/v2"
 PING_S = 10.0
+MOST_CONNECTIONS = 200
+"""Open connections of one member."""
 _MAX_COMMAND = 1024 * 1024
 _MOST_BUFFERED = 256 * 1024
 _DRAIN_S = 0.002
@@ -48,6 +51,9 @@ class Stream:
         venue = self._venue
         venue.authenticator.check(request.headers, "GET", PATH, venue.wall_ms())
         key_id = request.headers[KEY_HEADER]
+        member = venue.accounts[key_id].member
+        if sum(held.account.member is member for held in self._hub.connections) >= MOST_CONNECTIONS:
+            raise WireError(429, TOO_MANY)
         socket = web.WebSocketResponse(compress=True, max_msg_size=_MAX_COMMAND)
         await socket.prepare(request)
         connection = Connection(venue.accounts[key_id], key_id, venue.faults)

@@ -232,6 +232,8 @@ async def test_repeated_subscribe_merges(quiet):
         ('{"id":1,"cmd":"subscribe","params":{"channels":["cfbenchmarks_value"]}}', 24),
         ('{"id":1,"cmd":"subscribe","params":{"channels":["pyth_value"]}}', 28),
         ('{"id":1,"cmd":["subscribe"]}', 1),
+        ('{"id":1,"cmd":"subscribe","params":' * 20_000, 1),
+        ('{"id":1,"params":{"x":' + "[" * 50_000, 1),
         ('{"id":1,"cmd":"subscribe","params":{"channels":"trade"}}', 1),
     ],
 )
@@ -428,3 +430,31 @@ async def test_the_worlds_clock_is_read_paused_stepped_and_paced(launch):
     for wrong in ({"pace": 0}, {"step_ms": 5}, {"step_ms": -1}, {"step_frames": 1}, {"speed": 3}):
         answer = await running.admin("POST", "/clock", wrong)
         assert (answer.status, list(answer.body)) == (400, ["error"])
+
+
+async def test_a_member_holds_so_many_connections_and_no_more(quiet, monkeypatch):
+    import aiohttp
+
+    from services.simulator.ws import server
+
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
+    async with quiet.stream(quiet.one), quiet.stream(quiet.one), quiet.stream(quiet.two):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            async with quiet.stream(quiet.one):
+                pass
+        assert refused.value.status == 429
+    async with quiet.stream(quiet.one) as stream:
+        await stream.send(id=1, cmd="list_subscriptions")
+        assert (await stream.next())["msg"] == []
+
+
+async def test_who_asks_without_end_and_never_reads_is_cut_off(quiet):
+    async with quiet.stream(quiet.one) as stream:
+        await subscribe(stream, "trade")
+        await stream.next()
+        connection = quiet.simulator.hub.connections[0]
+        connection.limit = 500
+        for number in range(40):
+            connection.put({"id": number, "type": "ok", "msg": []})
+        assert connection.hung_up
+        assert (await stream.socket.receive(timeout=5)).type.name in {"CLOSED", "ERROR", "CLOSE"}
