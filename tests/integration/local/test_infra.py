@@ -86,6 +86,9 @@ async def test_a_record_whose_file_is_broken_is_refused_with_its_reason(tmp_path
     (folder / "appendonly.aof.manifest").write_text("not a manifest\n")
     with pytest.raises(InfraError, match="record Redis ended: "):
         await start_redis("record", tmp_path / "record", sockets, tmp_path, pipe[0])
+    assert not [child for child in psutil.Process().children() if "read -r _" in " ".join(child.cmdline())], (
+        "a guard left"
+    )
 
 
 async def test_a_simulator_that_cannot_start_is_one_clear_line(tmp_path, pipe):

@@ -146,6 +146,7 @@ async def start_redis(role: Role, data: Path, sockets: Path, logs: Path, parent_
                     await done(client.ping())
                 except (RedisError, OSError):
                     if process.returncode is not None:
+                        await helper.stop()  # its guard still runs
                         raise InfraError(f"{helper.name} ended: {last_line(short / 'redis.log')}") from None
                     await asyncio.sleep(0.02)
                 else:
