@@ -13,7 +13,8 @@ from services.runtime.memory import settle_memory
 from services.simulator.accept_log import AcceptLog
 from services.simulator.app import Simulator, wall_ms
 from services.simulator.engine.exchange import Exchange
-from services.simulator.keys import AccountKey, load_or_make
+from services.simulator.engine.fees import CENT_MEMBER, DIRECT_MEMBER
+from services.simulator.keys import AccountKey, KeyKind, load_or_make
 from services.simulator.limits import TIERS
 from services.simulator.replay.exchange import RecordedExchange
 from services.simulator.replay.player import Replay, ReplaySettings
@@ -27,6 +28,8 @@ from trading_logic.money import MoneyError, parse_cash
 
 DEFAULT_GAME = "KXNFLGAME-25SEP04DALPHI"
 _UNUSABLE = 2
+_PRECISION = {"direct": DIRECT_MEMBER, "cent": CENT_MEMBER}
+"""A direct member, and one behind a clearing firm."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,9 +52,11 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--seed", type=int, default=1, help="one seed, one world")
     found.add_argument("--pregame", type=_positive, default=12.0, help="seconds before kickoff")
     found.add_argument("--settlement-seconds", type=int, default=5, help="from result to payout")
-    found.add_argument("--tier", choices=sorted(TIERS), default="basic", help="rate limits of both accounts")
+    found.add_argument("--tier", choices=sorted(TIERS), default="basic", help="rate limits of every account")
+    found.add_argument("--accounts", type=_kinds, default=("rsa", "rsa"), help="one key kind each: rsa,ed25519,rsa")
+    found.add_argument("--member", choices=sorted(_PRECISION), default="direct", help="balances to 0.0001 or 0.01")
     found.add_argument("--cash", type=_cash, default=1_000_000_000, help="dollars each account starts with")
-    found.add_argument("--admin", action="store_true", help="serve /sim/accept-log and /sim/faults")
+    found.add_argument("--admin", action="store_true", help="serve /sim/: accept log, faults, switches, pauses")
     return found
 
 
@@ -77,6 +82,18 @@ def _lines(text: str) -> tuple[Line, ...]:
         if name not in LINES:
             raise argparse.ArgumentTypeError(f"{name} is not one of {', '.join(LINES)}")
     return tuple(line for line in LINES if line == "winner" or line in text.split(","))
+
+
+def _kinds(text: str) -> tuple[KeyKind, ...]:
+    found: list[KeyKind] = []
+    for name in text.split(","):
+        if name == "rsa":
+            found.append("rsa")
+        elif name == "ed25519":
+            found.append("ed25519")
+        else:
+            raise argparse.ArgumentTypeError(f"{name} is not one of rsa, ed25519")
+    return tuple(found)
 
 
 def _invented(text: str) -> tuple[tuple[str, int], ...]:
@@ -115,21 +132,24 @@ async def run(
         exchange=Exchange if tape is None else RecordedExchange,
     )
     try:
-        venue = build_venue(settings, games, keys, log, cash=options.cash, tier=options.tier, wall_ms=wall_ms)
+        venue = build_venue(
+            settings, games, keys, log, cash=options.cash, tier=options.tier, wall_ms=wall_ms,
+            precision=_PRECISION[options.member],
+        )  # fmt: skip
         replay = None if tape is None else Replay(tape, venue.world, _replayed(options))
         if options.paused:
             venue.world.schedule.set_pace(venue.advance(), paused=True)
         simulated = Simulator(venue, host=options.host, port=options.port, admin=options.admin, replay=replay)
         async with simulated as simulator:
+            stop = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            for name in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(name, stop.set)
             accounts = [{"key_id": key.key_id, "private_key_path": str(key.private_key_path)} for key in keys]
             ready = {"rest_url": simulator.rest_url, "ws_url": simulator.ws_url, "accounts": accounts}
             settle_memory()
             sys.stdout.write(json.dumps(ready) + "\n")
             sys.stdout.flush()
-            stop = asyncio.Event()
-            loop = asyncio.get_running_loop()
-            for name in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(name, stop.set)
             stopped = asyncio.create_task(stop.wait())
             done, _ = await asyncio.wait({stopped, simulator.clock}, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
@@ -164,7 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
         other = options.replay is not None or options.generate
         games = find_games(options.games or DEFAULT_GAME) if options.games or not other else []
         tape = None if options.replay is None else load(options.replay)
-        keys = load_or_make(options.state_dir)
+        keys = load_or_make(options.state_dir, options.accounts)
         asyncio.run(run(options, games, keys, tape))
     except (LookupError, OSError, BadRecordingError) as error:
         sys.stderr.write(f"touchline sim: {_reason(error, options)}\n")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import time
 from collections.abc import Coroutine
 from types import TracebackType
@@ -19,10 +20,30 @@ from services.simulator.ws.server import PATH, Stream
 
 _LONGEST_SLEEP_S = 0.25
 _SHORTEST_SLEEP_S = 0.005
+_BACKLOG = 128
+_MOST_CONNECTIONS = 4096
+_LAST_WORDS_S = 0.02
+"""The reply to who asked for an outage still goes out."""
+_OTHER_FILES = 128
+"""Open files kept for everything but connections."""
 
 
 def wall_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _open_files() -> int:
+    """Files this process may hold open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_CONNECTIONS + _OTHER_FILES if soft == resource.RLIM_INFINITY else soft
+
+
+class _Refusal(asyncio.Protocol):
+    """A connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()
 
 
 class Simulator:
@@ -44,8 +65,9 @@ class Simulator:
             Admin(venue, self._begin_outage).mount(self._app)
             add_script_routes(self._app, venue, replay)
         self._runner = web.AppRunner(self._app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        self._most_connections = min(_MOST_CONNECTIONS, _open_files() - _OTHER_FILES)
         self._clock: asyncio.Task[None] | None = None
-        self._site: web.TCPSite | None = None
+        self._listener: asyncio.Server | None = None
         self._acts: set[asyncio.Task[None]] = set()
         venue.on_maintenance.append(lambda: self._act(self._stream.close()))
 
@@ -72,7 +94,8 @@ class Simulator:
         except OSError:
             await self._runner.cleanup()
             raise
-        self.port = int(self._runner.addresses[0][1])
+        if self._listener is not None:
+            self.port = int(self._listener.sockets[0].getsockname()[1])
         self._clock = asyncio.create_task(self._run())
         return self
 
@@ -85,12 +108,21 @@ class Simulator:
             self._clock.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._clock
+        if self._listener is not None:
+            self._listener.close()
         await self._stream.close()
         await self._runner.cleanup()
 
     async def _listen(self) -> None:
-        self._site = web.TCPSite(self._runner, self.host, self.port)
-        await self._site.start()
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(self._accept, self.host, self.port, backlog=_BACKLOG)
+
+    def _accept(self) -> asyncio.Protocol:
+        """The protocol of one more connection; beyond the bound, give or take one backlog, it is ended at once."""
+        server = self._runner.server
+        if server is None or len(server.connections) >= self._most_connections:
+            return _Refusal()
+        return server()
 
     def _act(self, action: Coroutine[Any, Any, None]) -> None:
         """Do something beside the request that asked for it; it ends with the simulator at the latest."""
@@ -103,9 +135,13 @@ class Simulator:
 
     async def _outage(self, seconds: float) -> None:
         """Refuse connections and end those that are open, as a host that is gone."""
-        if self._site is not None:
-            await self._site.stop()
-        await self._stream.close()
+        await asyncio.sleep(_LAST_WORDS_S)
+        if self._listener is not None:
+            self._listener.close()
+        if self._runner.server is not None:
+            for connection in self._runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
         await asyncio.sleep(seconds)
         await self._listen()
 

@@ -137,12 +137,19 @@ class Call:
 
     def decode(self, model: type[S], name: str) -> S:
         """The body as ``model``; errors in the exchange's words."""
-        try:
-            return msgspec.json.decode(self.body, type=model)
-        except msgspec.ValidationError as error:
-            raise unmarshal_error(str(error), name) from error
-        except msgspec.DecodeError as error:
-            raise flat(f"invalid JSON: {error}") from error
+        return decode(self.body, model, name)
+
+
+def decode(body: bytes | msgspec.Raw, model: type[S], name: str) -> S:
+    """JSON as ``model``; errors in the exchange's words, with ``name`` for the model."""
+    try:
+        return msgspec.json.decode(body, type=model)
+    except msgspec.ValidationError as error:
+        raise unmarshal_error(str(error), name) from error
+    except msgspec.DecodeError as error:
+        raise flat(f"invalid JSON: {error}") from error
+    except RecursionError as error:
+        raise flat("invalid JSON: exceeded max depth") from error
 
 
 def bound_key() -> Refused:

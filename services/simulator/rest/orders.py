@@ -11,11 +11,13 @@ from services.simulator.engine.changes import amend, decrease
 from services.simulator.engine.errors import Refused
 from services.simulator.engine.model import Account, NewOrder, SelfTrade, Side, TimeInForce
 from services.simulator.limits import CANCEL_COST, DEFAULT_COST
-from services.simulator.rest.call import Call, Cost, Handler, Reply, Route, single_shard, unmarshal_error
+from services.simulator.rest.call import Call, Cost, Handler, Reply, Route, decode, single_shard
 from services.simulator.wire import private as bodies
 from services.simulator.wire.errors import WireError, error_object, flat
 from trading_logic.money import MoneyError, format_count, parse_count, parse_price
 
+_LAST_S = 253_402_300_799
+"""The end of the year 9999, beyond which there is no RFC 3339 time."""
 _CLIENT_ID = re.compile(r"[-\w:+=/]{1,64}", re.ASCII)
 
 
@@ -76,6 +78,12 @@ def _count(text: str, field: str) -> int:
         raise flat(f"invalid {field}: {text!r}") from error
 
 
+def _expiry_ms(seconds: int) -> int:
+    if not 0 < seconds <= _LAST_S:
+        raise flat(f"invalid expiration_time: {seconds}")
+    return seconds * 1000
+
+
 def _price(text: str) -> int:
     try:
         return parse_price(text, "price")
@@ -96,7 +104,7 @@ def _new_order(body: CreateBody) -> NewOrder:
         time_in_force=body.time_in_force,
         self_trade=body.self_trade_prevention_type,
         client_order_id=client_id,
-        expires_ms=body.expiration_time * 1000 if body.expiration_time else None,
+        expires_ms=_expiry_ms(body.expiration_time) if body.expiration_time else None,
         post_only=bool(body.post_only),
         reduce_only=bool(body.reduce_only),
         cancel_on_pause=bool(body.cancel_order_on_pause),
@@ -124,11 +132,7 @@ def _create_batch(call: Call) -> Reply:
     body = call.decode(BatchBody, "BatchCreateOrdersV2Request")
 
     def one(raw: msgspec.Raw) -> dict[str, Any]:
-        try:
-            item = msgspec.json.decode(raw, type=CreateBody)
-        except msgspec.ValidationError as error:
-            raise unmarshal_error(str(error), "CreateOrderV2Request") from error
-        return _place(call, item)
+        return _place(call, decode(raw, CreateBody, "CreateOrderV2Request"))
 
     return Reply({"orders": [_item(partial(one, raw), {}) for raw in body.orders]}, 201)
 
@@ -197,7 +201,7 @@ def _amend(call: Call) -> Reply:
         raise flat("invalid updated_client_order_id: 1 to 64 characters of [-A-Za-z0-9_:+=/]")
     expires_ms = order.expires_ms
     if isinstance(body.expiration_time, int):
-        expires_ms = body.expiration_time * 1000 or None
+        expires_ms = _expiry_ms(body.expiration_time) if body.expiration_time else None
     done = amend(
         exchange,
         order,
@@ -237,7 +241,7 @@ def _batch_cost(each: int) -> Callable[[bytes], int]:
     def cost(body: bytes) -> int:
         try:
             return each * max(1, len(msgspec.json.decode(body, type=BatchBody).orders))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return DEFAULT_COST
 
     return cost

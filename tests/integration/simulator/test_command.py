@@ -113,3 +113,14 @@ def test_list_games():
     lines = done.stdout.splitlines()
     assert len(lines) == 16
     assert lines[0] == "KXNFLGAME-25SEP04DALPHI  2025_01_DAL_PHI  2025-09-04  DAL at PHI"
+
+
+def test_accounts_of_both_kinds_and_a_bad_kind(tmp_path):
+    process = start("--state-dir", str(tmp_path), "--accounts", "ed25519,rsa,rsa", "--member", "cent")
+    accounts = json.loads(process.stdout.readline())["accounts"]
+    assert stop(process)[0] == 0
+    heads = [Path(account["private_key_path"]).read_text().splitlines()[0] for account in accounts]
+    assert heads == ["-----BEGIN PRIVATE KEY-----", *["-----BEGIN RSA PRIVATE KEY-----"] * 2]
+    code, said = fails("--state-dir", str(tmp_path), "--accounts", "dsa")
+    assert code == 2
+    assert "dsa is not one of rsa, ed25519" in said

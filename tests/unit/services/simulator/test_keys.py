@@ -1,6 +1,7 @@
 import stat
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from services.simulator.keys import KeyFileError, load_or_make
 
@@ -27,3 +28,12 @@ def test_a_spoiled_index_is_named(tmp_path, text):
     (tmp_path / "accounts.json").write_text(text)
     with pytest.raises(KeyFileError, match=r"accounts\.json"):
         load_or_make(tmp_path)
+
+
+def test_kinds_and_more_accounts_later(tmp_path):
+    first = load_or_make(tmp_path, ["ed25519"])
+    three = load_or_make(tmp_path, ["rsa", "ed25519", "rsa"])
+    assert three[0].key_id == first[0].key_id
+    kinds = [isinstance(key.public_key, Ed25519PublicKey) for key in three]
+    assert kinds == [True, True, False], "a file that is there keeps its kind"
+    assert three[1].private_key_path.read_text().startswith("-----BEGIN PRIVATE KEY-----")
