@@ -19,13 +19,13 @@ _stamp = lru_cache(maxsize=256)(rfc3339)
 """Many frames share a millisecond."""
 
 
-def snapshot(market: Market, *, use_yes_price: bool) -> Body:
-    """Ladders of both sides; an empty side is left out, as the exchange does."""
+def snapshot(market: Market, *, use_yes_price: bool, empty_ladders: bool = False) -> Body:
+    """Ladders of both sides; an empty side is left out as the exchange does, or said to be ``[]``."""
     yes, no = ladders(market.book, use_yes_price=use_yes_price)
     body: Body = {"market_ticker": market.ticker, "market_id": market.market_id}
-    if yes:
+    if yes or empty_ladders:
         body["yes_dollars_fp"] = yes
-    if no:
+    if no or empty_ladders:
         body["no_dollars_fp"] = no
     return body
 

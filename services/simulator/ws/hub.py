@@ -105,7 +105,8 @@ class Hub:
         return self._replay is None or market.ticker not in self._recorded or market.ticker in self._replay.known
 
     def snapshot(self, connection: Connection, found: Subscription, market: Market, *, command_id: int = 0) -> None:
-        msg = _encode(frames.snapshot(market, use_yes_price=found.use_yes_price))
+        empty = connection.account.switches.empty_ladders
+        msg = _encode(frames.snapshot(market, use_yes_price=found.use_yes_price, empty_ladders=empty))
         connection.snapshot(found, market.ticker, msg, command_id=command_id)
 
     def tick(self, connection: Connection, found: Subscription, market: Market, now_ms: int) -> None:

@@ -159,10 +159,10 @@ async def test_a_silent_exchange(quiet):
     assert (await quiet.one.order("bid", "0.10", "1")).status == 201
 
 
-@pytest.mark.parametrize("status", [409, 500])
-async def test_answers_without_the_exchange(quiet, status):
-    await quiet.admin("POST", "/faults", {"action": f"status_{status}", "match": CREATE})
-    assert (await quiet.one.order("bid", "0.10", "1")).status == status
+@pytest.mark.parametrize("action", ["status_409", "status_500"])
+async def test_answers_without_the_exchange(quiet, action):
+    await quiet.admin("POST", "/faults", {"action": action, "match": CREATE})
+    assert (await quiet.one.order("bid", "0.10", "1")).status == int(action[-3:])
     assert (await quiet.one.call("GET", "/portfolio/orders")).body["orders"] == []
 
 
@@ -194,3 +194,27 @@ async def test_an_outage_refuses_connections_and_ends_by_itself(quiet):
             refused += 1
             await asyncio.sleep(0.02)
     assert 0 < refused < 100
+
+
+async def test_a_postponed_and_a_voided_market(quiet):
+    await quiet.two.order("ask", "0.60", "10")
+    await quiet.one.order("bid", "0.60", "10")
+    before = (await quiet.call("GET", f"/markets/{PHI}")).body["market"]["close_time"]
+    assert (await quiet.admin("POST", f"/markets/{PHI}", {"action": "move_close"})).status == 400
+    moved = await quiet.admin("POST", f"/markets/{PHI}", {"action": "move_close", "in_ms": 86_400_000})
+    assert (moved.status, moved.body["status"]) == (200, "active")
+    assert (await quiet.call("GET", f"/markets/{PHI}")).body["market"]["close_time"] != before
+    assert (await quiet.admin("POST", f"/markets/{PHI}", {"action": "void"})).body["status"] == "determined"
+    await quiet.admin("POST", f"/markets/{PHI}", {"action": "settle"})
+    row = (await quiet.one.call("GET", "/portfolio/settlements")).body["settlements"][0]
+    assert (row["market_result"], row["value"], row["revenue"]) == ("scalar", 60, 600)
+
+
+@pytest.mark.parametrize(("said", "expected"), [(False, set()), (True, {"yes_dollars_fp", "no_dollars_fp"})])
+async def test_how_a_snapshot_says_that_a_side_is_empty(quiet, said, expected):
+    await quiet.admin("PUT", "/switches", {"empty_ladders": said})
+    async with quiet.stream(quiet.one) as stream:
+        await stream.send(id=1, cmd="subscribe", params={"channels": ["orderbook_delta"], "market_ticker": PHI})
+        snapshot = (await stream.take(2))[1]["msg"]
+    assert set(snapshot) - {"market_ticker", "market_id"} == expected
+    assert all(snapshot[name] == [] for name in expected)

@@ -172,3 +172,35 @@ async def test_reads_of_another_shard_find_nothing(quiet):
         assert len(here) == 1
         assert (await quiet.one.call("GET", f"/portfolio/{path}?exchange_index=2")).body[name] == []
     assert (await quiet.one.call("GET", "/portfolio/balance?exchange_index=2")).body["balance"] == 0
+
+
+async def test_one_milestone_and_no_deposits(quiet):
+    listed = (await quiet.call("GET", "/milestones?limit=1")).body["milestones"][0]
+    assert (await quiet.call("GET", f"/milestones/{listed['id']}")).body == {"milestone": listed}
+    assert (await quiet.call("GET", "/milestones/nope")).status == 404
+    assert (await quiet.one.call("GET", "/portfolio/deposits")).body == {"deposits": [], "cursor": ""}
+    assert (await quiet.one.call("GET", "/portfolio/withdrawals")).body == {"withdrawals": [], "cursor": ""}
+
+
+async def test_the_life_of_an_order_group(quiet):
+    one = quiet.one
+    made = await one.call("POST", "/portfolio/order_groups/create", {"contracts_limit_fp": "5.00"})
+    assert made.status == 201
+    group = made.body["order_group_id"]
+    order = (await one.order("bid", "0.10", "1", order_group_id=group)).body["order_id"]
+    shown = (await one.call("GET", f"/portfolio/order_groups/{group}")).body
+    assert shown == {
+        "contracts_limit_fp": "5.00",
+        "is_auto_cancel_enabled": True,
+        "exchange_index": 0,
+        "orders": [order],
+    }
+    assert (await one.call("PUT", f"/portfolio/order_groups/{group}/trigger")).body == {}
+    assert (await one.order("bid", "0.10", "1", order_group_id=group)).status == 400
+    assert (await one.call("PUT", f"/portfolio/order_groups/{group}/reset")).body == {}
+    await one.order("bid", "0.10", "1", order_group_id=group)
+    assert (await one.call("PUT", f"/portfolio/order_groups/{group}/limit", {"contracts_limit": 7})).body == {}
+    assert (await one.call("PUT", f"/portfolio/order_groups/{group}/limit", {"contracts_limit": 0})).status == 400
+    assert (await one.call("DELETE", f"/portfolio/order_groups/{group}")).body == {}
+    assert (await one.call("GET", "/portfolio/orders?status=resting")).body["orders"] == []
+    assert (await one.call("GET", f"/portfolio/order_groups/{group}")).status == 404
