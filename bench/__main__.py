@@ -8,11 +8,11 @@ import json
 import os
 import sys
 
-from bench import flood, micro, tick, whole
+from bench import flood, micro, simulator, simulator_streams, tick, whole
 from bench.figures import Part, render, render_required
 from bench.rig import Rig, RigError
 
-NAMES = ("tick", "flood", "up", "micro")
+NAMES = ("tick", "flood", "up", "micro", "simulator", "streams")
 EXIT_LOST = 1
 EXIT_RIG = 2
 
@@ -32,6 +32,10 @@ async def _measure(names: list[str], *, short: bool, tell: bool) -> list[Part]:
                     done(await run(rig, short=short))
     if "micro" in names:
         done(await micro.run(short=short))
+    if "simulator" in names:
+        done(await simulator.run(short=short))
+    if "streams" in names:
+        done(await simulator_streams.run(list(simulator_streams.NAMES), short=short))
     if "up" in names:
         done(await whole.run())
     return parts

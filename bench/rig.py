@@ -207,7 +207,7 @@ class Rig:
             ),
             "ledger": config.LedgerConfig(
                 **of("ledger"), policy=POLICY, events=events, exchange=exchange, limits=LIMITS, trading_day=DAY,
-                spec_file="",
+                spec_file=str(self.folder / "policy.json"),
             ),
             "executor": config.ExecutorConfig(
                 **of("executor"), **strategy, events=events, exchange=exchange, limits=LIMITS, trading_day=DAY,
