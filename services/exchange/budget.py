@@ -1,4 +1,4 @@
-"""Token buckets that keep us under the venue's rate limits (kalshi-api: costs and tiers).
+"""Token buckets that keep us under the venue's rate limits (Kalshi, "Rate limits": costs and tiers).
 
 Both buckets refill continuously. A share of the write bucket is set apart for cancels and group triggers, with its
 own refill: however many orders wait, a halt does not wait behind them. The two parts together never exceed the

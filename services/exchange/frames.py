@@ -90,7 +90,7 @@ class FillFrame(Received, frozen=True, gc=False):
     ts_ms: int
 
     def report(self) -> FillReport:
-        """The fill as the record keeps it; its id is the one a reading gives (kalshi-api §7.7)."""
+        """The fill as the record keeps it; its id is the one a reading gives."""
         return FillReport(
             fill_id=self.trade_id,
             order_id=self.order_id,

@@ -1,4 +1,4 @@
-"""Request signatures (kalshi-api: timestamp + METHOD + path without query; RSA-PSS SHA-256 or Ed25519)."""
+"""Request signatures (Kalshi: timestamp + METHOD + path without query; RSA-PSS SHA-256 or Ed25519)."""
 
 import base64
 from urllib.parse import urlsplit

@@ -2,7 +2,7 @@
 
 Units: prices 1/10,000 dollar, counts 1/100 contract, cash 1/1,000,000 dollar, so that price * count is cash exactly.
 The venue nets: one signed count per market, buying the other side closes first and gives that part's price back
-(kalshi-api §8.2). At all times
+(Kalshi, "Order direction"). At all times
 
     cash + cost of the open positions == opening worth + transfers + realized - fees
 """

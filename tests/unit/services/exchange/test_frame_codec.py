@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from services.exchange.frame_codec import decode_frame
 from services.exchange.frames import BadFrame, DeltaFrame, ErrorFrame, SnapshotFrame, TradeFrame, UserOrderFrame
 
-# Recorded on the venue's demo (kalshi-api §14.5).
+# Recorded on the venue's demo.
 SNAPSHOT = b'{"type":"orderbook_snapshot","sid":1,"seq":1,"msg":{"market_ticker":"T","market_id":"uuid","yes_dollars_fp":[["0.4700","3.00"]],"no_dollars_fp":[["0.5200","1.00"]]}}\n'
 DELTA = b'{"type":"orderbook_delta","sid":1,"seq":2,"msg":{"market_ticker":"T","market_id":"uuid","price_dollars":"0.5200","delta_fp":"-1.00","side":"no","ts":"2026-06-11T06:29:47.354803Z","ts_ms":1781159387354},"sending_ts_ms":1}\n'
 

@@ -25,7 +25,7 @@ ORDER = CreateOrder(
     reduce_only=True,
     expiration_ms=1_781_159_348_999,
 )
-# The recorded answer to a filled IOC (kalshi-api §16).
+# The recorded answer to a filled IOC.
 FILLED = {
     "average_fee_paid": "0.0175",
     "average_fill_price": "0.5200",

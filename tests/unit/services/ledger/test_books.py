@@ -99,7 +99,7 @@ def test_a_flip_closes_at_cost_and_opens_the_rest() -> None:
 
 
 def test_the_recorded_arithmetic_of_the_exchange() -> None:
-    """Two buys of one contract at 0.99 with a fee of 0.0007 each leave 98.0186 of 100 dollars (kalshi-api §7.7)."""
+    """Two buys of one contract at 0.99 with a fee of 0.0007 each leave 98.0186 of 100 dollars."""
     books = Books(cash=100_000_000)
     for _ in range(2):
         books = apply_fill(books, fill("yes", 9_900, 100, 700))
