@@ -44,7 +44,8 @@ class Gap:
 def differences(books: Books, balance: int, positions: Mapping[str, int]) -> tuple[Gap, ...]:
     """Every difference between our books and one reading of the exchange.
 
-    `balance` includes the collateral of resting orders and excludes what positions cost (Kalshi says so of neither; a difference would show as a gap).
+    `balance` is taken to include the collateral of resting orders and to exclude what positions cost. Kalshi says
+    neither; were it otherwise, it would show here as a gap.
     """
     gaps = []
     if abs(balance - books.cash) >= BALANCE_STEP:
