@@ -102,7 +102,7 @@ def market(listing: MarketListing, found: Market) -> Body:
         "volume_24h_fp": format_count(found.volume),
         "open_interest_fp": format_count(found.open_interest),
         "notional_value_dollars": "1.0000",
-        # Gone from the exchange since 2026-10-01, always "0.0000" before; client libraries of that time still require it.
+        # Gone since 2026-10-01 and always "0.0000" before; client libraries of that time still require it.
         "liquidity_dollars": "0.0000",
         "result": found.result,
         "expiration_value": listing.expiration_value if found.result else "",
