@@ -157,10 +157,6 @@ class OrderBook:
         """Count at the best NO bid, which is also what can be bought at the YES ask; 0 when the side is empty."""
         return self._no.get(self._no_bid, 0)
 
-    def size_at(self, side: Side, price: Price) -> Count:
-        """Count bid on ``side`` at exactly ``price``."""
-        return (self._yes if side == "yes" else self._no).get(price, 0)
-
     def levels(self, side: Side, n: int | None = None) -> tuple[Level, ...]:
         """The ``n`` best bids of ``side`` (all by default), best first."""
         ladder = self._yes if side == "yes" else self._no

@@ -1,8 +1,8 @@
 """The gate: every check between a wish and an order, as a chain of pure functions.
 
 ``trading_logic/contracts/lua/claim.lua`` is the same chain in one atomic call; one suite runs both on the same
-states. This one is the definition, and what the last look before the socket and every explanation use. The first
-refusal ends the chain. Exits pass the limits on entries, never the fence.
+states. This one is the definition that the script is held to; in production only the script runs. The first refusal
+ends the chain. Exits pass the limits on entries, never the fence.
 """
 
 from collections.abc import Callable

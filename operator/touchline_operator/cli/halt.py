@@ -101,11 +101,7 @@ async def _halt(folder: Folder, run: RunInfo, policy: str, reason: str) -> Outco
             try:
                 facts = await feed.facts(policy)
                 if not facts.latched and time.monotonic() - began > REACT_S:
-                    by = f"touchline halt by {_who()}"
-                    cause = Cause(
-                        f"{CLI_CAUSE}{clock.new_id()}", "Manual", reason or "touchline halt", by, clock.wall_ms()
-                    )
-                    await feed.add_cause(policy, cause, clock.wall_ms())
+                    await feed.add_cause(policy, _own_cause(clock, reason), clock.wall_ms())
                     continue
             except RecordUnreachableError as error:
                 if time.monotonic() - began > REACT_S and folder.running() is None:

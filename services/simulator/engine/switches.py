@@ -13,7 +13,7 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         triggered_groups_accept: a triggered order group still takes orders.
         empty_ioc_conflict: an immediate order that meets nothing is 409 instead of 201 with nothing filled.
         order_read_lag_ms: one order read by its id is this old; lists are fresh.
-        portfolio_lag_ms: positions, fills, balance and settlements are this old.
+        portfolio_lag_ms: positions, fills and balance are this old; settlements are fresh.
         empty_ladders: book snapshots of the stream say ``[]`` for an empty side instead of leaving it out.
         clock_skew_ms: how far the exchange's clock is ahead when it judges the time of a signature.
     """

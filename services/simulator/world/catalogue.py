@@ -81,9 +81,6 @@ class Game:
         """Team code of a market about one team, empty for totals."""
         return self.listings[ticker].team
 
-    def target_of(self, ticker: str) -> str:
-        return team_id(self.team_of(ticker), self.info.sport.target_type)
-
 
 def open_game(
     info: GameInfo,
