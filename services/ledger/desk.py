@@ -92,6 +92,7 @@ class Desk:
         self.booked, self.settled = loaded.booked, loaded.settled
         self.orders_at = loaded.orders_at
         self._exposure, self._written, self._written_rows = loaded.exposure, {}, {}
+        await self._free_ended()
         self.opened = "cash" in loaded.risk
         if not self.opened:
             return
@@ -102,6 +103,11 @@ class Desk:
         self.track, self.seq = kept.track, kept.seq
         self._started_equity, self.resumed = kept.started_equity, kept.resumed
         self._take_positions(loaded)
+
+    async def _free_ended(self) -> None:
+        """Free what ended while no ledger listened. An order that the exchange never had comes up in no reading."""
+        for row in [row for row in self.rows.values() if row.over]:
+            await self._row(row)
 
     def _take_positions(self, loaded: Loaded) -> None:
         self.owners = {m: (p.strategy, p.game) for m, p in loaded.positions.items()}

@@ -244,3 +244,24 @@ async def test_money_that_nobody_explains_stops_entries_then_the_account_then_is
     found = await risk(record)
     assert (found["cash"], found["reconciled"], found["marks"]) == ("90000000", "1", "")
     assert (found["peak"], found["drawdown_ppm"], found["resumed"]) == ("90000000", "0", cause.id)
+
+
+@pytest.mark.parametrize("end", ["refused", "abandoned"])
+async def test_an_order_that_ended_while_no_ledger_ran_frees_its_reservation(
+    desk: Desk, record: Record, end: str
+) -> None:
+    """The exchange never had it, so no reading will ever speak of it: what the record says is all there is."""
+    t, client = record.topics, record.store.client
+    fields = {
+        "state": end, "strategy": "sunday", "market": "M", "game": "G", "kind": "entry", "day": "2026-09-21",
+        "order_id": "", "client_order_id": "c", "cost": 5_000_000, "count": 1_000, "booked": 0, "claimed_ms": NOON,
+    }  # fmt: skip
+    await result(client.hset(t.order("i1"), mapping=fields))
+    await result(client.sadd(t.open_orders(), "i1"))
+    await result(client.sadd(t.trades("2026-09-21"), "i1"))
+    await result(client.hset(t.reserved(), "i1", "M|G|5000000"))
+    other = await again(desk)
+    assert other.rows == {}
+    assert await result(client.smembers(t.open_orders())) == set()
+    assert await result(client.hgetall(t.reserved())) == {}
+    assert await result(client.smembers(t.trades("2026-09-21"))) == set()
