@@ -132,6 +132,13 @@ class Pipeline:
         found = self.report(process)
         return found.counters.get(name, 0) if found else 0
 
+    def market_data(self, after: str) -> list[MarketData]:
+        return self._all(self.md.md(EVENT), MarketData, f"({after}")
+
+    def newest_market_data(self) -> str:
+        ((entry_id, _),) = self.redis.xrevrange(self.md.md(EVENT), count=1)
+        return entry_id.decode()
+
     def signals(self) -> list[Signal]:
         return self._all(self.md.signals(EVENT), Signal)
 
@@ -142,9 +149,9 @@ class Pipeline:
         reader = codec.Reader(Intent)
         return [reader.one(f[codec.FIELD]) for _, f in self.redis.xrange(self.money.intents(STRATEGY))]
 
-    def _all(self, stream: str, kind: type[Any]) -> list[Any]:
+    def _all(self, stream: str, kind: type[Any], start: str = "-") -> list[Any]:
         reader = codec.Reader(kind)
-        return [m for _, fields in self.redis.xrange(stream) for m in reader.batch(fields[codec.FIELD])]
+        return [m for _, fields in self.redis.xrange(stream, start) for m in reader.batch(fields[codec.FIELD])]
 
     def catalog(self) -> CatalogEntry | None:
         body = self.redis.get(self.md.catalog(EVENT))
