@@ -1,4 +1,4 @@
-"""The one shape of a no: which rule, the value it saw and the limit it holds."""
+"""The one shape of an answer: which rule, the value it saw, the limit it holds, and whether it let it pass."""
 
 import msgspec
 
@@ -15,3 +15,17 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
     rule: str
     value: str
     limit: str
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """One rule's answer, yes or no, with what it saw; units are in the texts."""
+
+    rule: str
+    value: str
+    limit: str
+    passed: bool
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """The no, or None."""
+        return None if self.passed else Refusal(self.rule, self.value, self.limit)

@@ -15,7 +15,7 @@ from services.decision.size import entry_size
 from services.decision.terms import MarketTerms
 from services.decision.view import RiskView, check
 from trading_logic.contracts.config import DecisionConfig
-from trading_logic.contracts.messages import Decision, ExitPlan, Intent, Side, Signal
+from trading_logic.contracts.messages import Decision, ExitPlan, Intent, Side, Signal, Sizing
 from trading_logic.money import DOLLAR_PRICE, ONE_PPM, Price, format_count, format_price
 from trading_logic.orders import intent_id
 from trading_logic.refusal import Refusal
@@ -41,6 +41,7 @@ class Draft:
     price: Price | None = None
     edge: int | None = None
     sized: Sized | None = None
+    sizing: Sizing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,9 @@ class Asked:
     now_ms: int
 
 
-def decide(asked: Asked) -> tuple[Decision, Intent | None]:
-    """The decision on one signal, and the intent when it is to trade."""
-    draft = Draft()
+def decide(asked: Asked, draft: Draft | None = None) -> tuple[Decision, Intent | None]:
+    """The decision on one signal, and the intent when it is to trade. An empty `draft` is left filled in."""
+    draft = Draft() if draft is None else draft
     refusal = _first(asked, draft)
     signal, cfg = asked.signal, asked.config
     intent = None if refusal else _intent(asked, draft)
@@ -253,7 +254,7 @@ def _size(asked: Asked, draft: Draft) -> Refusal | None:
     take = asked.config.entry.order_style == "Take"
     available = (signal.top.yes_ask_size if draft.side == "yes" else signal.top.yes_bid_size) if take else None
     yes = draft.fair.probability
-    sized = entry_size(
+    sized, draft.sizing = entry_size(
         _terms(asked),
         side=draft.side,
         price=draft.price,

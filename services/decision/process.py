@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from services.decision.decide import Asked, decide
+from services.decision.decide import Asked, Draft, decide
+from services.decision.explain import explained
 from services.decision.fair import FairValue
 from services.decision.record import RecordView
 from services.decision.terms import MarketTerms, market_terms
@@ -120,7 +121,8 @@ class Deciding:
         asked = Asked(
             signal, self._markets.get(signal.market), view.now, view.sent, self._app.config, self._fair, now_ms
         )
-        decision, intent = decide(asked)
+        draft = Draft()
+        decision, intent = decide(asked, draft)
         self._app.count("decisions")
         if decision.rule:
             self._app.count(f"refusals:{decision.rule}")
@@ -129,9 +131,9 @@ class Deciding:
             intents.append(intent)
         verdict = (decision.verdict, decision.rule, decision.side)
         before = self._shown.get(signal.market)
-        if before is None or before[:3] != verdict or now_ms - before[3] >= REPEAT_MS:
+        if intent is not None or before is None or before[:3] != verdict or now_ms - before[3] >= REPEAT_MS:
             self._shown[signal.market] = (*verdict, now_ms)
-            decisions.append(decision)
+            decisions.append(explained(asked, draft, decision, intent))
 
     async def _write(self, entries: list[Entry], decisions: list[Decision], intents: list[Intent]) -> None:
         """Intents first: what is acknowledged has had its effect."""

@@ -7,9 +7,11 @@ field says `yes_price`.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
+
+from trading_logic.refusal import Verdict
 
 VERSION = 1
 
@@ -193,6 +195,50 @@ class Signal(Message, frozen=True, gc=False, tag="signal"):
     trace: str  # W3C traceparent
 
 
+class ModelNumber(msgspec.Struct, frozen=True, gc=False):
+    """What one model said: the probability that YES pays, and its weight in the pool; both in ppm."""
+
+    name: str
+    version: str
+    weight_ppm: int
+    probability_ppm: int
+
+
+class Sizing(msgspec.Struct, frozen=True, gc=False):
+    """How a count came to be. Cash but for `count` and `available`."""
+
+    equity: int
+    kelly_ppm: int  # fraction of the full Kelly stake
+    stake: int  # what that fraction would put at risk in this market, what is held included
+    held: int  # worst-case loss of what is held or reserved in this market
+    rooms: dict[str, int]  # rule -> what it still leaves
+    available: int | None  # for sale at the price; None when the order would rest
+    clipped_by: str  # what left the least; "" when there was nothing to buy
+    count: int
+    cost: int
+
+
+EXPLANATION_VERSION: Final = 1
+
+
+class Explanation(msgspec.Struct, frozen=True, gc=False):
+    """All that a decision looked at, for people who ask why. Made only for decisions that are written."""
+
+    version: Literal[1]
+    intent_id: str  # "" when there is none
+    outcome: Literal["home", "away"]
+    top: TopOfBook
+    yes_bid_depth: int
+    yes_ask_depth: int
+    game: GameState | None
+    game_degraded: bool
+    prior_home_ppm: int | None
+    models: tuple[ModelNumber, ...]
+    fee: int | None  # worst-case fee of one contract at the price, cash
+    sizing: Sizing | None
+    checks: tuple[Verdict, ...]  # in the order they were asked; the first no is the last
+
+
 class Decision(Message, frozen=True, gc=False, tag="decision"):
     """What a strategy concluded about one market, and why."""
 
@@ -214,6 +260,7 @@ class Decision(Message, frozen=True, gc=False, tag="decision"):
     received_ms: int
     decided_ms: int
     trace: str
+    explanation: Explanation | None = None  # None from a version that did not write it
 
 
 class ExitPlan(msgspec.Struct, frozen=True, gc=False):

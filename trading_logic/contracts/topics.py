@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 MD_MAXLEN = 50_000
 SIGNALS_MAXLEN = 20_000
-DECISIONS_MAXLEN = 20_000
+DECISIONS_MAXLEN = 4_000
+"""With their explanations about 2 kB each: a strategy's decisions may not fill the bus."""
 DEAD_MAXLEN = 10_000
 CONSUMER_GROUP = "consumer"
 

@@ -12,7 +12,7 @@ import msgspec
 
 from trading_logic.contracts.config import Limits
 from trading_logic.money import Cash, format_cash
-from trading_logic.refusal import Refusal
+from trading_logic.refusal import Refusal, Verdict
 from trading_logic.risk.limits import MAX_INTENT_AGE_MS, orders_allowed, part_of
 
 
@@ -66,96 +66,89 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     cost: Cash
 
 
-Check = Callable[[GateState, Claim, Limits], Refusal | None]
+Check = Callable[[GateState, Claim, Limits], Verdict]
 
 
-def duplicate(state: GateState, claim: Claim, _: Limits) -> Refusal | None:
+def duplicate(state: GateState, claim: Claim, _: Limits) -> Verdict:
     """One intent, one order, however often the intent is delivered."""
-    return Refusal("duplicate", claim.intent_id, "once") if state.seen else None
+    return Verdict("duplicate", claim.intent_id, "once", not state.seen)
 
 
-def latch(state: GateState, _: Claim, __: Limits) -> Refusal | None:
-    return Refusal("latch", ",".join(sorted(state.latch_ids)), "none") if state.latch_ids else None
+def latch(state: GateState, _: Claim, __: Limits) -> Verdict:
+    return Verdict("latch", ",".join(sorted(state.latch_ids)) or "none", "none", not state.latch_ids)
 
 
-def epoch(state: GateState, claim: Claim, _: Limits) -> Refusal | None:
+def epoch(state: GateState, claim: Claim, _: Limits) -> Verdict:
     """A halt since the wish was made."""
-    return Refusal("epoch", str(claim.epoch), str(state.epoch)) if claim.epoch != state.epoch else None
+    return Verdict("epoch", str(claim.epoch), str(state.epoch), claim.epoch == state.epoch)
 
 
-def term(state: GateState, claim: Claim, _: Limits) -> Refusal | None:
+def term(state: GateState, claim: Claim, _: Limits) -> Verdict:
     """Another executor took over."""
-    return Refusal("term", str(claim.term), str(state.term)) if claim.term != state.term else None
+    return Verdict("term", str(claim.term), str(state.term), claim.term == state.term)
 
 
-def writer_lease(state: GateState, claim: Claim, _: Limits) -> Refusal | None:
-    if state.writer_token and state.writer_token == claim.writer_token:
-        return None
-    return Refusal("writerLease", state.writer_token or "none", claim.writer_token)
+def writer_lease(state: GateState, claim: Claim, _: Limits) -> Verdict:
+    held = bool(state.writer_token) and state.writer_token == claim.writer_token
+    return Verdict("writerLease", state.writer_token or "none", claim.writer_token, held)
 
 
-def trading_lease(state: GateState, _: Claim, __: Limits) -> Refusal | None:
+def trading_lease(state: GateState, _: Claim, __: Limits) -> Verdict:
     """The ledger's word is over, or was given before the last halt."""
-    if state.lease_ms_left > 0 and state.lease_epoch == state.epoch:
-        return None
-    return Refusal("tradingLease", "0", "> 0")
+    good = state.lease_ms_left > 0 and state.lease_epoch == state.epoch
+    return Verdict("tradingLease", str(state.lease_ms_left) if good else "0", "> 0", good)
 
 
-def reconciled(state: GateState, _: Claim, __: Limits) -> Refusal | None:
-    return None if state.reconciled else Refusal("reconciled", "no", "yes")
+def reconciled(state: GateState, _: Claim, __: Limits) -> Verdict:
+    return Verdict("reconciled", "yes" if state.reconciled else "no", "yes", state.reconciled)
 
 
-def marks(state: GateState, claim: Claim, _: Limits) -> Refusal | None:
+def marks(state: GateState, claim: Claim, _: Limits) -> Verdict:
     """No new entries while a position's worth is not known from a good book."""
-    if claim.kind == "entry" and state.stale_marks:
-        return Refusal("marks", state.stale_marks, "fresh")
-    return None
+    return Verdict("marks", state.stale_marks or "fresh", "fresh", claim.kind == "exit" or not state.stale_marks)
 
 
-def intent_age(state: GateState, claim: Claim, _: Limits) -> Refusal | None:
+def intent_age(state: GateState, claim: Claim, _: Limits) -> Verdict:
     age = state.now_ms - claim.received_ms
-    return Refusal("intentAge", str(age), str(MAX_INTENT_AGE_MS)) if abs(age) > MAX_INTENT_AGE_MS else None
+    return Verdict("intentAge", str(age), str(MAX_INTENT_AGE_MS), abs(age) <= MAX_INTENT_AGE_MS)
 
 
-def max_orders_per_minute(state: GateState, claim: Claim, limits: Limits) -> Refusal | None:
+def max_orders_per_minute(state: GateState, claim: Claim, limits: Limits) -> Verdict:
     allowed = orders_allowed(limits.max_orders_per_minute, entry=claim.kind == "entry")
-    if state.orders_last_minute >= allowed:
-        return Refusal("maxOrdersPerMinute", str(state.orders_last_minute), str(allowed))
-    return None
+    sent = state.orders_last_minute
+    return Verdict("maxOrdersPerMinute", str(sent), str(allowed), sent < allowed)
 
 
-def max_trades_per_day(state: GateState, _: Claim, limits: Limits) -> Refusal | None:
-    if state.trades_today >= limits.max_trades_per_day:
-        return Refusal("maxTradesPerDay", str(state.trades_today), str(limits.max_trades_per_day))
-    return None
+def max_trades_per_day(state: GateState, _: Claim, limits: Limits) -> Verdict:
+    made, most = state.trades_today, limits.max_trades_per_day
+    return Verdict("maxTradesPerDay", str(made), str(most), made < most)
 
 
-def min_position_dollars(_: GateState, claim: Claim, limits: Limits) -> Refusal | None:
-    if claim.cost < limits.min_position_cash:
-        return Refusal("minPositionDollars", format_cash(claim.cost), format_cash(limits.min_position_cash))
-    return None
+def min_position_dollars(_: GateState, claim: Claim, limits: Limits) -> Verdict:
+    least = limits.min_position_cash
+    return Verdict("minPositionDollars", format_cash(claim.cost), format_cash(least), claim.cost >= least)
 
 
-def _within(rule: str, value: Cash, limit: Cash) -> Refusal | None:
-    return Refusal(rule, format_cash(value), format_cash(limit)) if value > limit else None
+def _within(rule: str, value: Cash, limit: Cash) -> Verdict:
+    return Verdict(rule, format_cash(value), format_cash(limit), value <= limit)
 
 
-def max_position_dollars(state: GateState, claim: Claim, limits: Limits) -> Refusal | None:
+def max_position_dollars(state: GateState, claim: Claim, limits: Limits) -> Verdict:
     held = state.market_exposure + state.market_reserved + claim.cost
     return _within("maxPositionDollars", held, limits.max_position_cash)
 
 
-def max_position_fraction(state: GateState, claim: Claim, limits: Limits) -> Refusal | None:
+def max_position_fraction(state: GateState, claim: Claim, limits: Limits) -> Verdict:
     held = state.market_exposure + state.market_reserved + claim.cost
     return _within("maxPositionFraction", held, part_of(state.equity, limits.max_position_fraction_ppm))
 
 
-def max_game_fraction(state: GateState, claim: Claim, limits: Limits) -> Refusal | None:
+def max_game_fraction(state: GateState, claim: Claim, limits: Limits) -> Verdict:
     held = state.game_exposure + state.game_reserved + claim.cost
     return _within("maxGameFraction", held, part_of(state.equity, limits.max_game_fraction_ppm))
 
 
-def max_exposure_fraction(state: GateState, claim: Claim, limits: Limits) -> Refusal | None:
+def max_exposure_fraction(state: GateState, claim: Claim, limits: Limits) -> Verdict:
     held = state.total_exposure + state.total_reserved + claim.cost
     return _within("maxExposureFraction", held, part_of(state.equity, limits.max_exposure_fraction_ppm))
 
@@ -188,10 +181,15 @@ ENTRY_LIMITS: Final[tuple[Check, ...]] = (
 _CHAIN: Final[dict[str, tuple[Check, ...]]] = {"entry": FENCE + ENTRY_LIMITS, "exit": FENCE}
 
 
+def verdicts(state: GateState, claim: Claim, limits: Limits) -> tuple[Verdict, ...]:
+    """Every check of the chain in its order, also those after a no: for people who ask why."""
+    return tuple(check(state, claim, limits) for check in _CHAIN[claim.kind])
+
+
 def gate(state: GateState, claim: Claim, limits: Limits) -> Refusal | None:
     """The first refusal of the chain, or None when the claim may become an order."""
     for check in _CHAIN[claim.kind]:
-        refusal = check(state, claim, limits)
-        if refusal is not None:
-            return refusal
+        verdict = check(state, claim, limits)
+        if not verdict.passed:
+            return verdict.refusal
     return None

@@ -6,10 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.decision.decide import decide, entry_price, exit_plan
+from services.decision.decide import Draft, decide, entry_price, exit_plan
+from services.decision.explain import explained
 from services.decision.terms import market_terms
 from services.decision.view import RiskView
 from trading_logic.refusal import Refusal
+from trading_logic.stages import DECISION_RULES
 
 
 def view(scene: Any, **changes: Any) -> RiskView:
@@ -17,8 +19,15 @@ def view(scene: Any, **changes: Any) -> RiskView:
 
 
 def rule(asked: Any) -> str:
-    decision, intent = decide(asked)
+    draft = Draft()
+    decision, intent = decide(asked, draft)
     assert (decision.rule == "") == (decision.verdict == "trade") == (intent is not None)
+    told = explained(asked, draft, decision, intent).explanation
+    assert all(check.rule and check.value and check.limit for check in told.checks)
+    asked_rules = [check.rule for check in told.checks]
+    assert asked_rules == list(DECISION_RULES[: len(asked_rules)])
+    assert [check.rule for check in told.checks if not check.passed] == ([decision.rule] if decision.rule else [])
+    assert asked_rules[-1] == (decision.rule or DECISION_RULES[-1])
     if decision.rule:
         assert decision.value, decision
         assert decision.limit, decision

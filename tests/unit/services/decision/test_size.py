@@ -39,15 +39,18 @@ def test_whatever_the_numbers_no_limit_is_passed(
         max_exposure_fraction_ppm=caps[3],
     )
     view = dataclasses.replace(view, equity=equity, by_market={"m": held}, by_game={"g": game}, total=total)
-    sized = entry_size(
+    sized, told = entry_size(
         TERMS, side="yes", price=price, probability=probability, kelly_ppm=250_000, limits=limits, view=view,
         market="m", game="g", available=available,
     )  # fmt: skip
     if isinstance(sized, Refusal):
         assert sized.rule in {"kelly", "minPositionDollars"}
+        assert (told.count == 0) is (sized.rule == "kelly" or told.cost == 0)
         return
     assert isinstance(sized, Sized)
     assert sized.count > 0
+    assert (told.count, told.cost, told.stake, told.held) == (sized.count, sized.cost, sized.stake, held)
+    assert sized.cost <= told.rooms[told.clipped_by] if told.clipped_by in told.rooms else available is not None
     assert sized.count % 100 == 0
     assert sized.cost == worst_cost(TERMS, price, sized.count) >= limits.min_position_cash
     assert held + sized.cost <= min(sized.stake, caps[0], equity * caps[1] // 1_000_000)

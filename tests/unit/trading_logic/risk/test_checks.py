@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from trading_logic.contracts.config import Limits
 from trading_logic.refusal import Refusal
-from trading_logic.risk.checks import ENTRY_LIMITS, FENCE, Claim, GateState, gate
+from trading_logic.risk.checks import ENTRY_LIMITS, FENCE, Claim, GateState, gate, verdicts
 from trading_logic.risk.limits import orders_allowed, part_of
 
 DOLLAR = 1_000_000
@@ -138,9 +138,11 @@ claims = st.builds(
 @given(states, claims)
 def test_the_gate_is_the_first_refusal_of_the_chain(state, claim):
     chain = FENCE + ENTRY_LIMITS if claim.kind == "entry" else FENCE
-    refusals = [refusal for check in chain if (refusal := check(state, claim, LIMITS))]
+    found = [check(state, claim, LIMITS) for check in chain]
+    refusals = [verdict.refusal for verdict in found if not verdict.passed]
     assert gate(state, claim, LIMITS) == (refusals[0] if refusals else None)
-    assert all(refusal.rule and refusal.value and refusal.limit for refusal in refusals)
+    assert verdicts(state, claim, LIMITS) == tuple(found)
+    assert all(verdict.rule and verdict.value and verdict.limit for verdict in found)
 
 
 # Everything that can forbid an order, made worse by one step: no order may become possible by it.
