@@ -373,3 +373,11 @@ def test_redis_hears_our_pods_and_nobody_else():
 def test_notes_hold_the_next_three_commands():
     text = (CHARTS / "touchline" / "templates" / "NOTES.txt").read_text()
     assert len([line for line in text.splitlines() if line.startswith("  kubectl ")]) == 3
+
+
+@pytest.mark.parametrize("chart", ["touchline", "touchline-crds"])
+def test_a_kubernetes_that_is_too_old_is_refused(chart: str):
+    for version, accepted in (("v1.32.9", False), ("v1.33.0", True), ("v1.33.1-gke.100", True)):
+        done = helm("template", "touchline", str(CHARTS / chart), "--kube-version", version)
+        assert (done.returncode == 0) is accepted, version
+        assert accepted or ">=1.33" in done.stderr

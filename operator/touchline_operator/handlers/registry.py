@@ -132,6 +132,8 @@ async def run(deps: Deps, instance: str, namespaces: Collection[str], liveness: 
         settings=build_settings(instance),
         namespaces=namespaces,
         clusterwide=not namespaces,
+        # Given, because kopf would ask the system for the name of a user that has only a number in a container.
+        identity=instance,  # type: ignore[arg-type]  # a NewType of str that kopf does not export
         standalone=True,
         liveness_endpoint=liveness,
     )

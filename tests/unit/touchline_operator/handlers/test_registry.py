@@ -8,7 +8,7 @@ import pytest
 
 from touchline_operator import names
 from touchline_operator.desired.meta import LoopKey
-from touchline_operator.handlers.registry import BACKOFF_MOST_S, Backoffs, build_registry, build_settings
+from touchline_operator.handlers.registry import BACKOFF_MOST_S, Backoffs, build_registry, build_settings, run
 
 
 class Deps:
@@ -55,6 +55,18 @@ async def test_the_probe_fails_at_once_and_only_for_a_stuck_loop() -> None:
     deps.why = "policy/house: in one pass for 130 s"
     with pytest.raises(kopf.PermanentError, match="130 s"):
         await probe.fn()
+
+
+async def test_kopf_is_told_who_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would ask the system for the user's name, and in a container the user is a number without one."""
+    given: dict[str, Any] = {}
+
+    async def operator(**settings: Any) -> None:
+        given.update(settings)
+
+    monkeypatch.setattr(kopf, "operator", operator)
+    await run(Deps(), "pod-1", ["n"], "http://127.0.0.1:0/healthz")
+    assert given["identity"] == "pod-1"
 
 
 def test_backoffs_have_no_end_and_a_most() -> None:
