@@ -33,6 +33,10 @@ async def main(app: App[config.Catalog]) -> None:
     app.beats.done("poll")
 
 
+class NoSuchEventError(Exception):
+    """The exchange does not know the event, and no entry says that it ever did."""
+
+
 class Catalog:
     """Entries of all events of one feed."""
 
@@ -57,12 +61,14 @@ class Catalog:
         part = f"catalog:{event}"
         try:
             await self._refresh(event, status)
-        except NotFound:
-            self._fault(part, "NoSuchEvent", f"the exchange has no event {event}; check the ticker in `markets`")
+        except NoSuchEventError:
+            message = f"the exchange has no event {event}; check the ticker in `markets`"
+            self._fault(part, "NoSuchEvent", message, spec=True, event=event)
         except TemporaryError as error:
             self._fault(part, "ExchangeUnreachable", str(error))
         except CatalogError as error:
-            self._fault(part, "EventNotSupported", str(error))
+            # A game that was readable and is not now: what is held in it must still be left.
+            self._fault(part, "EventNotSupported", str(error), spec=event not in self._known, event=event)
         except ExchangeError as error:
             self._fault(part, "ExchangeRefused", str(error))
         except STORE_ERRORS as error:
@@ -73,12 +79,19 @@ class Catalog:
         return False
 
     async def _refresh(self, event: str, status: ExchangeStatus) -> None:
-        """Read one event and write its entry. Raises ExchangeError, CatalogError and store errors."""
+        """Read one event and write its entry. Raises NoSuchEventError, ExchangeError, CatalogError, store errors."""
         key = self._topics.catalog(event)
         previous = self._known.get(event)
         if previous is None:
             previous = self._stored(await result(self._app.bus.client.get(key)))
-        found = await self._exchange.event(event)
+            if previous is not None:
+                self._known[event] = previous
+        try:
+            found = await self._exchange.event(event)
+        except NotFound as error:
+            if previous is None:
+                raise NoSuchEventError from error
+            raise  # it was there: what is held in it must still be left
         facts = Facts(
             event=found,
             series=await self._exchange.series(found.series_ticker),
@@ -119,8 +132,8 @@ class Catalog:
             self._app.log.warning("catalog-entry-unreadable", error=str(error))
             return None
 
-    def _fault(self, part: str, reason: str, message: str) -> None:
+    def _fault(self, part: str, reason: str, message: str, *, spec: bool = False, event: str = "") -> None:
         if self._app.status.fault_is_new(part, reason):
             self._app.log.error("catalog-fault", reason=reason, message=message)
-        self._app.status.fault(part, reason, message)
+        self._app.status.fault(part, reason, message, spec=spec, event=event)
         self._app.count("errors")

@@ -31,7 +31,7 @@ async def main(app: App[config.DecisionConfig]) -> None:
         fair = FairValue(app.config.models)
     except UnknownModelError as error:
         # Only another configuration, which is another process, can mend this: stay, so that the report stays.
-        app.status.fault("plugin", "UnknownModel", f"strategy {app.config.strategy}: {error}")
+        app.status.fault("plugin", "UnknownModel", f"strategy {app.config.strategy}: {error}", spec=True)
         app.log.error("unknown-model", message=str(error))
         await app.stop.wait()
         return

@@ -27,6 +27,8 @@ class Disconnected(Received, frozen=True, gc=False):
     """The connection ended, or could not be made: books are stale from here on."""
 
     reason: str
+    key_refused: bool = False
+    """The exchange does not take our key: another try with the same one will not help."""
 
 
 class Subscribed(Received, frozen=True, gc=False):

@@ -23,7 +23,7 @@ async def first_key(app: App[C], files: Exchange) -> KeySource | None:
         except KeyFileError as error:
             if app.status.fault_is_new("key", "BadKey"):
                 app.log.error("bad-key", error=str(error))
-            app.status.fault("key", "BadKey", str(error))
+            app.status.fault("key", "BadKey", str(error), spec=True)
             await app.sleep(2.0)
             continue
         app.status.clear("key")
@@ -44,7 +44,7 @@ async def follow_key(
             app.log.warning("new-key-not-tried", error=str(error))
         except (KeyFileError, PermanentError, DecodeError) as error:
             app.log.error("new-key-refused", error=str(error))
-            app.status.fault("key", "BadKey", f"the changed key is not used: {error}")
+            app.status.fault("key", "NewKeyRefused", f"the changed key is not used: {error}")
         else:
             if changed:
                 app.status.clear("key")

@@ -83,6 +83,7 @@ class ExchangeStream:
         self._drained = asyncio.Event()
         self._blocked = False
         self._connection: _Connection | None = None
+        self._key_refused = False
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -147,8 +148,9 @@ class ExchangeStream:
         while True:
             session = self._new_session()
             began = self._clock.monotonic()
+            self._key_refused = False
             reason = await self._session(session)
-            self._deliver([Disconnected(session, self._clock.now_ms(), reason)])
+            self._deliver([Disconnected(session, self._clock.now_ms(), reason, self._key_refused)])
             if self._clock.monotonic() - began >= _STEADY_S:
                 delay_s = _FIRST_DELAY_S
             await self._clock.sleep(delay_s * (0.5 + 0.5 * self._jitter()))
@@ -245,6 +247,7 @@ class ExchangeStream:
 
     def _refused(self, status: int) -> str:
         if status == 401:
+            self._key_refused = True
             return (
                 f"{self._host} refused the connection (401). Check the key id, that the private key belongs to it,"
                 f" this machine's clock, and that the key is one of this environment"

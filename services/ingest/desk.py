@@ -44,6 +44,7 @@ class Desk:
         self.connections = 0
         self.up = False
         self.down_reason = ""
+        self.key_refused = False
         self.problems: list[tuple[str, str]] = []
         """(kind, text) of frames that could not be used; the caller takes them away."""
         self._dirty: set[str] = set(self.feed.markets)  # books that differ from their published state
@@ -94,7 +95,7 @@ class Desk:
             self.up = True
             self.connections += 1
         elif isinstance(frame, Disconnected):
-            self.down_reason = frame.reason
+            self.down_reason, self.key_refused = frame.reason, frame.key_refused
             was_up, self.up = self.up, False
             if was_up:
                 return self.block(frame.session, frame.reason, frame.received_ms)

@@ -230,6 +230,7 @@ class Ingest:
         if desk.up:
             self._app.status.clear("exchange")
         elif desk.down_reason:
-            if self._app.status.fault_is_new("exchange", "ExchangeUnreachable"):
-                self._app.log.error("exchange-unreachable", reason=desk.down_reason)
-            self._app.status.fault("exchange", "ExchangeUnreachable", desk.down_reason)
+            kind = "KeyRefused" if desk.key_refused else "ExchangeUnreachable"
+            if self._app.status.fault_is_new("exchange", kind):
+                self._app.log.error("exchange-unreachable", kind=kind, reason=desk.down_reason)
+            self._app.status.fault("exchange", kind, desk.down_reason, spec=desk.key_refused)

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from services.exchange import models
-from services.exchange.errors import ExchangeError, NotFound
+from services.exchange.errors import AuthenticationError, ExchangeError, NotFound
 from services.exchange.frames import (
     BadFrame,
     Connected,
@@ -136,6 +136,9 @@ class Witness:
             try:
                 await self.read()
                 self._app.status.clear("venue")
+            except AuthenticationError as error:
+                self._app.status.fault("venue", "KeyRefused", str(error), spec=True)
+                self._app.log.error("key-refused", error=str(error))
             except ExchangeError as error:
                 self._app.status.fault("venue", "ExchangeFault", str(error))
                 self._app.log.warning("reading-failed", error=str(error))

@@ -94,6 +94,7 @@ class App(Generic[C]):
             resident_bytes=resident_bytes(),
             started_ms=self.started_ms,
             at_ms=self.clock.wall_ms(),
+            faults=self.status.faults(),
         )
         key = topics.report(self.config.namespace, self.config.process)
         await result(self.bus.client.set(key, codec.encode(body), px=REPORT_TTL_MS))

@@ -13,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from services.runtime.clock import Clock
+from trading_logic.contracts.messages import MAX_FAULTS, Fault
 
 
 class Heartbeats:
@@ -40,25 +41,30 @@ class Status:
     """Whether the process can do its work, in a CamelCase reason and a sentence. Ready means no reason."""
 
     def __init__(self) -> None:
-        self._reasons: dict[str, tuple[str, str]] = {"start": ("Starting", "not yet connected")}
+        self._faults: dict[str, Fault] = {"start": Fault("Starting", "not yet connected")}
 
-    def fault(self, part: str, reason: str, message: str) -> None:
-        self._reasons[part] = (reason, message)
+    def fault(self, part: str, reason: str, message: str, *, spec: bool = False, event: str = "") -> None:
+        """`part` cannot work. `spec`: only another spec or Secret mends it; `event`: the one event it is about."""
+        self._faults[part] = Fault(reason, message, spec, event)
 
     def fault_is_new(self, part: str, reason: str) -> bool:
         """Whether `part` does not have this reason yet: the moment to say it once in the log."""
-        return self._reasons.get(part, ("", ""))[0] != reason
+        return part not in self._faults or self._faults[part].reason != reason
 
     def clear(self, part: str) -> None:
-        self._reasons.pop(part, None)
+        self._faults.pop(part, None)
 
     def first(self) -> tuple[str, str]:
         """(reason, message) of the first fault, or ("", "")."""
-        return next(iter(self._reasons.values()), ("", ""))
+        return next(((fault.reason, fault.message) for fault in self._faults.values()), ("", ""))
+
+    def faults(self) -> tuple[Fault, ...]:
+        """What a report holds: those that a spec must mend first, because the list is bounded."""
+        return tuple(sorted(self._faults.values(), key=lambda fault: not fault.spec)[:MAX_FAULTS])
 
     @property
     def ready(self) -> bool:
-        return not self._reasons
+        return not self._faults
 
 
 class CounterCollector(Collector):

@@ -45,7 +45,7 @@ async def main(app: App[config.Source]) -> None:
 
 async def _idle(app: App[config.Source], reason: str, message: str) -> None:
     """Nothing to do until the configuration changes, which is a new process: stay, so that the report stays."""
-    app.status.fault("plugin", reason, message)
+    app.status.fault("plugin", reason, message, spec=True)
     app.log.error("plugin-fault", reason=reason, message=message)
     await app.stop.wait()
 

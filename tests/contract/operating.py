@@ -26,7 +26,8 @@ import yaml
 
 from tests.contract.kube import refuse_other_clusters
 from touchline_operator import names
-from trading_logic.contracts import record, scripts
+from trading_logic.contracts import codec, record, scripts, topics
+from trading_logic.contracts.messages import Fault, Report
 from trading_logic.contracts.topics import RecordTopics
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +42,9 @@ PATHS = {
     "ServiceAccount": "/api/v1/namespaces/{ns}/serviceaccounts",
     "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/roles",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/rolebindings",
+    "Pod": "/api/v1/namespaces/{ns}/pods",
+    "Secret": "/api/v1/namespaces/{ns}/secrets",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{ns}/networkpolicies",
     "Event": "/apis/events.k8s.io/v1/namespaces/{ns}/events",
     "Namespace": "/api/v1/namespaces",
     "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
@@ -310,6 +314,16 @@ class Bench:
         state = record.HaltState(int(self.redis.get(t.epoch())), now, 0, "confirmed", now, "")
         self.redis.hset(t.halt(), mapping={f: str(getattr(state, f)) for f in state.__struct_fields__})
         self.redis.publish(t.nudge(), "halt")
+
+    def report(self, process: str, *faults: Fault) -> None:
+        """What a process says of itself, every half second in its life; once here."""
+        first = faults[0] if faults else Fault("", "")
+        now = time.time_ns() // 1_000_000
+        made = Report(
+            *(process, process, "", not faults, first.reason, first.message, {}, 1, now, now),
+            faults=faults,
+        )
+        self.redis.set(topics.report(self.kube.namespace, process), codec.encode(made), px=600_000)
 
     def faults(self) -> list[str]:
         """Lines of the log that nobody expects."""

@@ -347,6 +347,20 @@ class RiskEvent(Message, frozen=True, gc=False, tag="risk"):
     at_ms: int
 
 
+class Fault(msgspec.Struct, frozen=True, gc=False):
+    """One thing that keeps a process from its work. `reason` is CamelCase, `message` one sentence."""
+
+    reason: str
+    message: str
+    spec: bool = False
+    """Only another spec or another Secret mends it: trying again will not."""
+    event: str = ""
+    """The one event that it is about; "" when it is about everything that the process does."""
+
+
+MAX_FAULTS = 64
+
+
 class Report(Message, frozen=True, gc=False, tag="report"):
     """What a process says of itself. `reason` is CamelCase, empty when there is nothing to say."""
 
@@ -360,6 +374,8 @@ class Report(Message, frozen=True, gc=False, tag="report"):
     resident_bytes: int
     started_ms: int
     at_ms: int
+    faults: tuple[Fault, ...] = ()
+    """All of them, at most MAX_FAULTS; `reason` and `message` are the first one's."""
 
 
 class DeadLetter(Message, frozen=True, gc=False, tag="dead"):

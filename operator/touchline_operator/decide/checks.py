@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from touchline_operator.api import RiskPolicy, TradingStrategy
+from touchline_operator.decide.faults import spec_fault
 from touchline_operator.desired.world import Invalid, World, age, feed_of
 from touchline_operator.names import Reason
 
@@ -17,7 +18,8 @@ from touchline_operator.names import Reason
 class Refusal:
     """Why not: a reason for machines, a sentence that says what to change for people."""
 
-    reason: Reason
+    reason: str
+    """A Reason, or what a process reports."""
     message: str
 
 
@@ -101,6 +103,12 @@ def not_halted(at: Input) -> Refusal | None:
     return Refusal(Reason.HALTED, f"RiskPolicy {at.policy.metadata.name} is halted: {causes}")
 
 
+def processes_accept(at: Input) -> Refusal | None:
+    assert isinstance(at.policy, RiskPolicy)
+    found = spec_fault(at.world, at.strategy, at.policy)
+    return Refusal(found.fault.reason, found.message) if found is not None else None
+
+
 def wanted(at: Input) -> Refusal | None:
     if at.strategy.spec.suspend:
         return Refusal(Reason.SUSPENDED, "spec.suspend is true")
@@ -117,6 +125,7 @@ CHAIN: tuple[Check, ...] = (
     events_are_free,
     record_answers,
     not_halted,
+    processes_accept,
     wanted,
 )
 

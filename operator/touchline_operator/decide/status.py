@@ -50,8 +50,8 @@ def _processes(deployment: Object) -> int:
     return seen
 
 
-def _first_fault(observed: Observed) -> str:
-    """The first process that should run and does not say that it can do its work; "" when all can.
+def _first_fault(observed: Observed) -> State | None:
+    """Ready=False for the first process that should run and does not say that it can do its work; None when all can.
 
     In the order of the data's way: what is wrong at its beginning explains what is wrong after it.
     """
@@ -65,15 +65,21 @@ def _first_fault(observed: Observed) -> str:
         if deployment["spec"]["replicas"] == 0:
             continue
         name = deployment["metadata"]["name"]
-        waiting = deployment.get("status", {}).get("message", "")
+        status = deployment.get("status", {})
         report = observed.reports.get(name)
-        if waiting:
-            return f"{name}: {waiting}"
+        if status.get("message"):
+            return _not_ready(f"{name}: {status['message']}", status.get("waiting"))
         if report is None:
-            return f"{name}: no report yet"
+            return _not_ready(f"{name}: no report yet")
         if not report.ready:
-            return f"{name}: {report.reason}: {report.message}"
-    return ""
+            mendable = next((fault.reason for fault in report.faults if fault.spec), None)
+            return _not_ready(f"{name}: {report.reason}: {report.message}", mendable)
+    return None
+
+
+def _not_ready(message: str, reason: str | None = None) -> State:
+    """A reason of its own, and with it an event, only for what does not pass by itself."""
+    return State(Condition.READY, "False", reason or Reason.PROCESS_NOT_READY, message)
 
 
 def _progressing(observed: Observed) -> State:
@@ -142,10 +148,7 @@ def _strategy_ready(
     if feed is None or feed_secret(world, feed, platform) is None:
         message = "the feed needs a key even for public data; set spec.exchange.readOnlySecretRef of the RiskPolicy"
         return State(Condition.READY, "False", Reason.CREDENTIALS_MISSING, message)
-    fault = _first_fault(observed)
-    if fault:
-        return State(Condition.READY, "False", Reason.PROCESS_NOT_READY, fault)
-    return State(Condition.READY, "True", Reason.READY)
+    return _first_fault(observed) or State(Condition.READY, "True", Reason.READY)
 
 
 def _strategy_figures(strategy: TradingStrategy, feed: str, facts: PolicyFacts | None) -> dict[str, Any]:
@@ -210,10 +213,7 @@ def _policy_ready(
         return State(Condition.READY, "False", Reason.RECORD_UNREACHABLE, halted.message)
     if facts.latched:
         return State(Condition.READY, "False", Reason.HALTED, halted.message)
-    fault = _first_fault(observed)
-    if fault:
-        return State(Condition.READY, "False", Reason.PROCESS_NOT_READY, fault)
-    return State(Condition.READY, "True", Reason.READY)
+    return _first_fault(observed) or State(Condition.READY, "True", Reason.READY)
 
 
 def _freshness(policy: RiskPolicy, account: Figures | None, facts: PolicyFacts | None, wall_ms: int) -> list[State]:

@@ -6,8 +6,9 @@ from touchline_operator import names
 from touchline_operator.api import RiskPolicy, TradingStrategy
 from touchline_operator.decide.checks import account_refusal, refusal
 from touchline_operator.desired import config as cfg
+from touchline_operator.desired import processes
 from touchline_operator.desired.access import own_policy_access
-from touchline_operator.desired.meta import Child, LoopKey, Object, child_name, owner
+from touchline_operator.desired.meta import Child, LoopKey, Object, owner
 from touchline_operator.desired.needs import (
     EventNeed,
     event_needs,
@@ -68,11 +69,6 @@ def render_all(world: World, platform: Platform) -> list[Object]:
     return [made for key in keys for made in render(world, key, platform)]
 
 
-def executor_name(strategy: str) -> str:
-    """Name of a strategy's executor, known without its spec."""
-    return child_name(Role.EXECUTOR, strategy)
-
-
 def _policy_label(strategy: TradingStrategy | Invalid) -> dict[str, str]:
     policy = strategy.policy if isinstance(strategy, Invalid) else strategy.spec.risk_policy_ref.name
     return {names.POLICY: policy} if policy else {}
@@ -86,7 +82,7 @@ def render_strategy(world: World, name: str, platform: Platform) -> list[Object]
     why_not = refusal(world, strategy)
     loop = LoopKey("strategy", name)
     child = Child(
-        name=executor_name(name),
+        name=processes.executor_name(name),
         role=Role.EXECUTOR,
         loop=loop,
         namespace=platform.namespace,
@@ -128,7 +124,7 @@ def _decision(
 ) -> list[Object]:
     name = strategy.metadata.name
     child = Child(
-        name=child_name(Role.DECISION, name, market or event),
+        name=processes.decision_name(name, market or event),
         role=Role.DECISION,
         loop=sibling.loop,
         namespace=platform.namespace,
@@ -165,7 +161,7 @@ def render_policy(world: World, name: str, platform: Platform) -> list[Object]:
     if policy is None:
         return []
     child = Child(
-        name=child_name(Role.LEDGER, name),
+        name=processes.ledger_name(name),
         role=Role.LEDGER,
         loop=LoopKey("policy", name),
         namespace=platform.namespace,
@@ -212,9 +208,9 @@ def render_event(world: World, key: LoopKey, platform: Platform) -> list[Object]
         return []
     sources = dict.fromkeys(source_name(source) for strategy in need.strategies for source in strategy.spec.sources)
 
-    def child(role: Role) -> Child:
+    def child(role: Role, name: str) -> Child:
         return Child(
-            name=child_name(role, feed, event),
+            name=name,
             role=role,
             loop=key,
             namespace=platform.namespace,
@@ -223,7 +219,8 @@ def render_event(world: World, key: LoopKey, platform: Platform) -> list[Object]
             annotations={names.EVENT: event},
         )
 
-    ingest, consumer = child(Role.INGEST), child(Role.CONSUMER)
+    ingest = child(Role.INGEST, processes.ingest_name(feed, event))
+    consumer = child(Role.CONSUMER, processes.consumer_name(feed, event))
     ingest_file = cfg.text(
         config.Ingest(
             process=ingest.name,
@@ -268,7 +265,7 @@ def render_feed(world: World, feed: str, platform: Platform) -> list[Object]:
         merged.holders += [policy for policy in need.holders if policy not in merged.holders]
     secret = feed_secret(world, feed, platform)
     catalog = Child(
-        name=child_name(Role.CATALOG, feed),
+        name=processes.catalog_name(feed),
         role=Role.CATALOG,
         loop=loop,
         namespace=platform.namespace,
@@ -292,7 +289,7 @@ def render_feed(world: World, feed: str, platform: Platform) -> list[Object]:
     objects = [config_map(catalog, file), deployment(catalog, file, 1, secret, platform)]
     for name, wish in sorted(source_needs(world, feed).items()):
         child = Child(
-            name=child_name(Role.SOURCE, feed, name),
+            name=processes.shared_source(feed, name),
             role=Role.SOURCE,
             loop=loop,
             namespace=platform.namespace,

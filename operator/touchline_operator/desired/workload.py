@@ -35,7 +35,8 @@ def deployment(
     volumes: list[Object] = [{"name": "config", "configMap": {"name": child.name}}]
     if secret is not None:
         mounts.append({"name": "key", "mountPath": platform.secret_folder.format(secret=secret), "readOnly": True})
-        volumes.append({"name": "key", "secret": {"secretName": secret, "defaultMode": 0o440}})
+        # Optional: a process that starts without its key says which file is missing; a pod that waits for it does not.
+        volumes.append({"name": "key", "secret": {"secretName": secret, "defaultMode": 0o440, "optional": True}})
     container: Object = {
         "name": str(child.role),
         "image": platform.image,

@@ -9,6 +9,7 @@ from typing import Any
 
 from touchline_operator.api import Problem, RiskPolicy, TradingStrategy
 from touchline_operator.api.strategy import event_of
+from trading_logic.contracts.messages import Fault
 from trading_logic.contracts.record import Cause, HaltState, PositionRecord
 
 
@@ -78,6 +79,8 @@ class World:
     strategies: tuple[TradingStrategy | Invalid, ...] = ()
     policies: tuple[RiskPolicy | Invalid, ...] = ()
     facts: Mapping[str, PolicyFacts] = field(default_factory=dict)
+    faults: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
+    """Process -> what only another spec can mend, as the process reports it."""
     memo: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
     """What pure functions derived from this world, so that a thousand loops do not each derive it again."""
 

@@ -19,7 +19,6 @@ from touchline_operator.desired.render import render
 from touchline_operator.desired.world import Invalid, World
 from touchline_operator.ports import Clock, Cluster, RecordUnreachableError, RiskFeed
 from touchline_operator.reconcile.gather import Gatherer, being_released
-from trading_logic.contracts.messages import Report
 
 STATUS_EVERY_MS = 15_000
 """Figures move all the time; a status is written at most this often, changes of conditions and halts at once."""
@@ -43,6 +42,10 @@ class Reconciler:
 
     async def world(self) -> World:
         return await self._gatherer.world()
+
+    async def hear(self) -> set[str]:
+        """Read what the processes report; those of which something else is to be said than before."""
+        return await self._gatherer.hear()
 
     async def reconcile(self, key: LoopKey) -> World:
         """Make what `key` stands for true in the world that is returned.
@@ -150,12 +153,6 @@ class Reconciler:
         found = await self.cluster.owned({names.POLICY: policy, names.COMPONENT: names.Role.EXECUTOR})
         return running(found, names.Role.EXECUTOR)
 
-    async def _reports(self) -> Mapping[str, Report]:
-        try:
-            return await self.feed.reports()
-        except RecordUnreachableError:
-            return {}  # every process then shows as silent, which is what is known
-
     async def _deployments(self, world: World, key: LoopKey) -> list[Object]:
         """What `key` depends on: its own Deployments and, for a strategy, the shared ones of its feed and events."""
         keys = [key]
@@ -176,7 +173,7 @@ class Reconciler:
         before: dict[str, Any] = found.get("status") or {}
         observed = Observed(
             deployments=await self._deployments(world, key),
-            reports=await self._reports(),
+            reports=await self._gatherer.reports(),
             before=before,
             wall_ms=self.clock.wall_ms(),
             left=left,

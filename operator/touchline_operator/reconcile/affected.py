@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 from touchline_operator.api import RiskPolicy, TradingStrategy
 from touchline_operator.decide.checks import account_of
+from touchline_operator.desired import processes
 from touchline_operator.desired.meta import LoopKey
 from touchline_operator.desired.needs import strategy_events
+from touchline_operator.desired.processes import strategy_processes
 from touchline_operator.desired.world import Invalid, World, feed_of
 
 R = TypeVar("R", bound="TradingStrategy | RiskPolicy | Invalid")
@@ -42,6 +45,27 @@ def of_policy(world: World, name: str) -> set[LoopKey]:
     return {LoopKey("policy", name)} | {
         LoopKey("strategy", strategy.metadata.name) for strategy in world.good_strategies(name)
     }
+
+
+def of_processes(world: World, reported: AbstractSet[str]) -> set[LoopKey]:
+    """The loops whose conditions or executors hang on what these processes report."""
+    if not reported:
+        return set()
+    return {key for name in reported for key in _by_process(world).get(name, ())}
+
+
+def _by_process(world: World) -> Mapping[str, set[LoopKey]]:
+    """Process -> the strategies and policies that stand on it."""
+    known: dict[str, set[LoopKey]] | None = world.memo.get("by_process")
+    if known is None:
+        known = world.memo["by_process"] = {}
+        for strategy in world.good_strategies():
+            for name in strategy_processes(world, strategy):
+                known.setdefault(name, set()).add(LoopKey("strategy", strategy.metadata.name))
+        for policy in world.good_policies():
+            name = processes.ledger_name(policy.metadata.name)
+            known.setdefault(name, set()).update(of_policy(world, policy.metadata.name))
+    return known
 
 
 def _of_policies(before: World, after: World) -> set[LoopKey]:

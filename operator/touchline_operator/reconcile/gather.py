@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from touchline_operator import names
 from touchline_operator.api import RiskPolicy, TradingStrategy, parse_policy, parse_strategy
 from touchline_operator.desired.world import Invalid, PolicyFacts, World, name_of
 from touchline_operator.ports import Clock, Cluster, RecordUnreachableError, RiskFeed
+from trading_logic.contracts.messages import Fault, Report
 
 Raw = Mapping[str, Any]
 
 FACTS_GOOD_MS = 3_000
 """How long the last answer of the record may stand in for a new one: a hiccup is no reason to scale to zero, and the
 executors themselves fail closed at once."""
+FAULT_KEPT_MS = 60_000
+"""How long a fault of a process that fell silent is still held against it."""
 
 
 def strategy_of(raw: Raw) -> TradingStrategy | Invalid:
@@ -52,6 +56,11 @@ def being_released(raw: Raw) -> bool:
     return bool(meta.get("deletionTimestamp")) and names.FINALIZER not in (meta.get("finalizers") or ())
 
 
+def _said(report: Report | None) -> object:
+    """The part of a report that conditions show."""
+    return report and (report.ready, report.reason, report.message, report.faults)
+
+
 @dataclass
 class Gatherer:
     """Builds worlds. Remembers parsed resources by generation and the record's last answers by policy.
@@ -66,6 +75,8 @@ class Gatherer:
     _read: tuple[Sequence[Raw], World] = field(default_factory=lambda: ([], World()))
     _parsed: dict[tuple[str, str, int, str], RiskPolicy | TradingStrategy | Invalid] = field(default_factory=dict)
     _facts: dict[str, tuple[int, PolicyFacts]] = field(default_factory=dict)
+    _reports: tuple[int, Mapping[str, Report]] = (-1_000_000, MappingProxyType({}))
+    _faults: dict[str, tuple[int, tuple[Fault, ...]]] = field(default_factory=dict)
 
     async def world(self, about: str | None = None) -> World:
         """The world now, with fresh facts of policy `about`. Raises what the cluster raises.
@@ -79,11 +90,37 @@ class Gatherer:
         else:
             strategies, policies = self._parse(resources)
         facts = await self._all([name_of(policy) for policy in policies], about)
-        if resources is seen and facts == before.facts:
+        await self.reports()
+        faults = {process: found for process, (_, found) in self._faults.items()}
+        if resources is seen and facts == before.facts and faults == before.faults:
             return before
-        world = World(strategies, policies, facts)
+        world = World(strategies, policies, facts, faults)
         self._read = (resources, world)
         return world
+
+    async def reports(self) -> Mapping[str, Report]:
+        """The report of every process, at most `others_ms` old; none when the bus does not answer."""
+        if not self.others_ms or self.clock.mono_ms() - self._reports[0] >= self.others_ms:
+            await self.hear()
+        return self._reports[1]
+
+    async def hear(self) -> set[str]:
+        """Read all reports now; the processes of which something else is to be said than before."""
+        before, now = self._reports[1], self.clock.mono_ms()
+        try:
+            reports = await self.feed.reports()
+        except RecordUnreachableError:
+            reports = {}  # every process then shows as silent, which is what is known
+        self._reports = (now, reports)
+        for process, report in reports.items():
+            found = tuple(fault for fault in report.faults if fault.spec)
+            if found:
+                self._faults[process] = (now, found)
+            else:
+                self._faults.pop(process, None)
+        # A process that restarts is silent for a moment and has not changed its mind.
+        self._faults = {p: kept for p, kept in self._faults.items() if now - kept[0] <= FAULT_KEPT_MS}
+        return {p for p in before.keys() | reports.keys() if _said(before.get(p)) != _said(reports.get(p))}
 
     def _parse(
         self, resources: Sequence[Raw]

@@ -14,7 +14,7 @@ from touchline_operator.desired.render import loops
 from touchline_operator.desired.world import World
 from touchline_operator.ports import Clock
 from touchline_operator.reconcile.act import Reconciler
-from touchline_operator.reconcile.affected import affected, of_policy
+from touchline_operator.reconcile.affected import affected, of_policy, of_processes
 from touchline_operator.reconcile.wake import WakeBoard
 
 RESYNC_S = 2.0
@@ -23,6 +23,10 @@ LOOP_SHARE_S = 0.05
 FEED_PACE_S = 1.0
 """What all strategies of a feed share changes with each of them: gathered up, it is written once a second."""
 FOLLOW_PACE_S = 0.1
+REPORTS_S = 1.0
+"""How often the processes' reports are read; a report that says something new wakes the loops that it concerns."""
+PROCESS = "process"
+"""A key of this kind stands for a process: it wakes the loops whose conditions speak of it."""
 STUCK_MS = 120_000
 """Every wait of a pass has a time-out and all of them together end well before this."""
 BACKOFF_FIRST_S = 0.2
@@ -55,6 +59,10 @@ class Manager:
 
     def wake(self, key: LoopKey | None = None) -> None:
         """Something changed: the key's loop looks at once, others that it concerns soon; without a key, all do."""
+        if key is not None and key.kind == PROCESS:
+            for one in of_processes(self._world, {key.name}) & self._tasks.keys():
+                self._board.wake(one)
+            return
         self._changed.set()
         if key is None:
             self._strays_due = True
@@ -78,6 +86,7 @@ class Manager:
         """Until cancelled."""
         self._reconciler.cluster.watch(self.wake)
         failures = 0
+        hearing = asyncio.create_task(self._hear(), name="reports")
         try:
             while True:
                 self._changed.clear()
@@ -97,7 +106,7 @@ class Manager:
                 except TimeoutError:
                     self._strays_due = True
         finally:
-            tasks = [*self._tasks.values(), *self._listeners.values()]
+            tasks = [hearing, *self._tasks.values(), *self._listeners.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -127,6 +136,16 @@ class Manager:
     def _wake_policy(self, name: str, key: LoopKey | None = None) -> None:  # noqa: ARG002  - a policy's nudge names it
         for one in of_policy(self._world, name) & self._tasks.keys():
             self._board.wake(one)
+
+    async def _hear(self) -> None:
+        while True:
+            try:
+                keys = of_processes(self._world, await self._reconciler.hear())
+                for key in keys & self._tasks.keys():
+                    self._board.wake(key)
+            except Exception as error:  # noqa: BLE001  - reported, and tried again
+                self._complain("reports", error)
+            await asyncio.sleep(REPORTS_S)
 
     async def _labels(self) -> set[LoopKey | None]:
         """Loops whose objects still exist although nothing asks for them any more."""

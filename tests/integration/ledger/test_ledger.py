@@ -17,6 +17,9 @@ import pytest
 from services.exchange import models
 from services.runtime.record import Claimed
 from services.runtime.store import result
+from trading_logic.contracts import codec
+from trading_logic.contracts.messages import Report
+from trading_logic.contracts.topics import report
 from trading_logic.refusal import Refusal
 
 World = Any  # the class lives in conftest, which tests cannot import by name
@@ -346,3 +349,18 @@ async def test_a_group_that_its_executor_closed_is_no_cause(world: World) -> Non
     await world.rest.trigger_order_group(world.fence.group)
     await asyncio.sleep(1)
     assert await world.record.causes() == {}
+
+
+async def test_a_key_that_the_exchange_does_not_know_is_reported(world: World) -> None:
+    _, key_path = world.venue.keys[0]
+    world.venue.keys[0] = ("00000000-0000-4000-8000-000000000000", key_path)
+    world.start()
+
+    async def refused() -> Any:
+        body = await result(world.record.store.client.get(report("test", "ledger-house")))
+        faults = codec.Reader(Report).one(body).faults if body else ()
+        return [fault for fault in faults if fault.reason == "KeyRefused"]
+
+    (fault,) = await until(refused, 10, "the report does not say so")
+    assert fault.spec
+    assert world.process.poll() is None, "it waits for the key to be mended"

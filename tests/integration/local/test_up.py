@@ -119,3 +119,30 @@ def test_an_unknown_game_ends_with_one_line(tmp_path):
     assert "KXNFLGAME-25SEP04DALXXX" in ended.stderr
     assert "Traceback" not in ended.stderr
     until(lambda: mine(tmp_path) == [])
+
+
+def reason(where) -> tuple[str, str, int]:
+    status = items(where).get("taking", {}).get("status", {})
+    found = {c["type"]: c for c in status.get("conditions", [])}.get("Ready", {})
+    return found.get("reason", ""), found.get("message", ""), status.get("replicas", -1)
+
+
+@pytest.mark.slow
+def test_bad_input_that_only_a_process_can_refuse_stops_the_strategy_and_a_revert_recovers(tmp_path):
+    good = (SAMPLES / "taking.yaml").read_text()
+    edited = tmp_path / "taking.yaml"
+    edited.write_text(good)
+    up = start(tmp_path, "up", SAMPLES / "policy.yaml", edited, "--json")
+    try:
+        until(lambda: ready(tmp_path))
+        edited.write_text(good.replace("plugin: kalshi-live-data", "plugin: oracle"))
+        until(lambda: reason(tmp_path)[0] == "UnknownPlugin")
+        assert reason(tmp_path)[1].startswith("spec.sources[")
+        assert "known: kalshi-live-data" in reason(tmp_path)[1]
+        until(lambda: reason(tmp_path)[2] == 0)
+        edited.write_text(good)
+        until(lambda: ready(tmp_path) and reason(tmp_path)[2] == 1)
+    finally:
+        up.send_signal(signal.SIGINT)
+        _, err = up.communicate(timeout=60)
+    assert up.returncode == 0, err

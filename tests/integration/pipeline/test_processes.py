@@ -212,4 +212,6 @@ def test_what_only_the_process_knows_is_in_its_report(pipeline, tools, role, cha
     child = run.start(role, **changes)
     found = tools.poll(reason, lambda: (f := run.fault(role))[0] == reason and f)
     assert says in found[1]
+    (fault,) = run.report(role).faults
+    assert (fault.reason, fault.spec) == (reason, reason != "ExchangeUnreachable")
     assert child.poll() is None

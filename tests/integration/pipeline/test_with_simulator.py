@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import urllib.request
 
+import msgspec
+
 from trading_logic.contracts import codec, topics
 from trading_logic.contracts.messages import BookSnapshot, FeedState, GameState, TopOfBook
 
@@ -106,3 +108,15 @@ def test_an_event_that_does_not_exist_is_reported(simulated, tools):
     reason, message = tools.poll("NoSuchEvent", lambda: (f := simulated.fault("catalog"))[0] == "NoSuchEvent" and f)
     assert reason == "NoSuchEvent"
     assert "KXNFLGAME-99JAN01XXXYYY" in message
+    (fault,) = simulated.report("catalog").faults
+    assert (fault.spec, fault.event) == (True, "KXNFLGAME-99JAN01XXXYYY")
+
+
+def test_a_key_that_the_exchange_does_not_know_is_reported(simulated, tools):
+    strange = simulated.folder / "strange-id"
+    strange.write_text("00000000-0000-4000-8000-000000000000")
+    simulated.start("catalog")
+    exchange = msgspec.structs.replace(simulated.exchange, key_id_file=str(strange))
+    simulated.start("ingest", exchange=exchange)
+    tools.poll("KeyRefused", lambda: simulated.fault("ingest")[0] == "KeyRefused")
+    assert [(fault.reason, fault.spec) for fault in simulated.report("ingest").faults] == [("KeyRefused", True)]

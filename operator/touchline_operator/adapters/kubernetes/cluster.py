@@ -16,7 +16,7 @@ from touchline_operator.adapters.kubernetes.mirror import CUSTOM, OWNED, Mirror
 from touchline_operator.decide.events import announcements
 from touchline_operator.desired.meta import LoopKey
 from touchline_operator.ports import ClusterError, Wake
-from touchline_operator.reconcile.manager import loop_of
+from touchline_operator.reconcile.manager import PROCESS, loop_of
 
 Object = dict[str, Any]
 
@@ -62,7 +62,7 @@ class KubernetesCluster:
         for kind in OWNED:
             store = self._mirror.store(kind)
             among = store.of(self._namespace) if loop is None else store.of_loop(self._namespace, loop)
-            found += [m for m in among if wanted.items() <= m["metadata"]["labels"].items() and _ours(m)]
+            found += [self._seen(m) for m in among if wanted.items() <= m["metadata"]["labels"].items() and _ours(m)]
         return found
 
     async def delete(self, kind: str, name: str) -> None:
@@ -102,6 +102,16 @@ class KubernetesCluster:
                 wake(key)
 
     # -- inside
+    def _seen(self, made: Object) -> Object:
+        """A Deployment with what its pods wait for."""
+        if made["kind"] != "Deployment":
+            return made
+        waits = self._mirror.pods.of(self._namespace, made["metadata"]["name"])
+        if waits is None:
+            return made
+        told = {"waiting": waits.reason, "message": f"{waits.reason}: {waits.message}"}
+        return made | {"status": made.get("status", {}) | told}
+
     async def _patch(self, live: Object, part: Object, manager: str, sub: str = "") -> None:
         """Apply a part of a resource that people own. One that is gone, or another by now, is fine."""
         kind, meta = live["kind"], live["metadata"]
@@ -129,6 +139,8 @@ def _ours(made: Object) -> bool:
 def _keys(made: Object) -> list[LoopKey | None]:
     """The loops that an object concerns first."""
     name, kind = made["metadata"]["name"], made["kind"]
+    if kind == "Pod":
+        return [LoopKey(PROCESS, made["metadata"]["labels"].get(names.INSTANCE, ""))]
     if kind in CUSTOM:
         return [LoopKey("policy" if kind == "RiskPolicy" else "strategy", name)]
     keys: list[LoopKey | None] = []

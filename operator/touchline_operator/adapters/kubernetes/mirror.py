@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from touchline_operator import names
 from touchline_operator.adapters.kubernetes.api import KubeApi, Resource
+from touchline_operator.adapters.kubernetes.pods import PodStore
 from touchline_operator.adapters.kubernetes.reflector import Reflector
 from touchline_operator.adapters.kubernetes.store import Store
 from touchline_operator.ports import Clock, ClusterError
@@ -25,6 +26,7 @@ OWNED: Final = {
     "Role": Resource("Role", "rbac.authorization.k8s.io", "v1", "roles"),
     "RoleBinding": Resource("RoleBinding", "rbac.authorization.k8s.io", "v1", "rolebindings"),
 }
+POD: Final = Resource("Pod", "", "v1", "pods")
 SELECTOR: Final = f"{names.MANAGED_BY}={names.FIELD_MANAGER}"
 
 Changed = Callable[[Object], None]
@@ -35,28 +37,32 @@ class Mirror:
     """Stores of both kinds and of all that we own, in one namespace or in all (`namespace` "")."""
 
     def __init__(self, api: KubeApi, clock: Clock, namespace: str, changed: Changed, complain: Complain) -> None:
-        self._reflectors = {
-            resource.kind: Reflector(api, clock, resource, namespace, selector, changed, complain)
+        self.pods = PodStore()
+        self._stores = {kind: Store() for kind in (*CUSTOM, *OWNED)}
+        self._reflectors = [
+            Reflector(api, clock, resource, namespace, selector, changed, complain, self._stores[resource.kind])
             for resources, selector in ((CUSTOM, ""), (OWNED, SELECTOR))
             for resource in resources.values()
-        }
+        ]
+        # Pods only explain: nothing waits until they are listed.
+        self._pods = Reflector(api, clock, POD, namespace, SELECTOR, changed, complain, self.pods)
 
     def store(self, kind: str) -> Store:
-        return self._reflectors[kind].store
+        return self._stores[kind]
 
     def check(self) -> None:
         """Raises ClusterError as long as a kind was never listed: what is not known is not the same as nothing."""
-        waiting = [r.resource.plural for r in self._reflectors.values() if not r.listed.is_set()]
+        waiting = [r.resource.plural for r in self._reflectors if not r.listed.is_set()]
         if waiting:
             raise ClusterError(f"not listed yet: {', '.join(waiting)}")
 
     async def ready(self) -> None:
         """Return when every kind was listed."""
-        for reflector in self._reflectors.values():
+        for reflector in self._reflectors:
             await reflector.listed.wait()
 
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for reflector in self._reflectors.values():
+            for reflector in (*self._reflectors, self._pods):
                 tasks.create_task(reflector.run(), name=f"watch {reflector.resource.plural}")

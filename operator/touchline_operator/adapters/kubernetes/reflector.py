@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from touchline_operator.adapters.kubernetes.api import GoneError, KubeApi, Resource
-from touchline_operator.adapters.kubernetes.store import Store
 from touchline_operator.ports import Clock, ClusterError
 
 Object = dict[str, Any]
@@ -16,6 +15,19 @@ RETRY_FIRST_S = 0.2
 RETRY_MOST_S = 5.0
 QUICK_MS = 1_000
 """A watch that the server ends sooner than this is asked for again after a pause, never in a hot loop."""
+
+
+class Kept(Protocol):
+    """Where the news go."""
+
+    def put(self, made: Object, /) -> bool:
+        """A new version; whether anybody is to be told."""
+
+    def remove(self, made: Object, /) -> bool:
+        """Deleted; whether anybody is to be told."""
+
+    def replace(self, listed: list[Object], at: int, /) -> list[Object]:
+        """A complete list as of version `at`; what changed."""
 
 
 @dataclass
@@ -29,7 +41,7 @@ class Reflector:
     selector: str
     changed: Callable[[Object], None]
     complain: Callable[[str, BaseException], None]
-    store: Store = field(default_factory=Store)
+    store: Kept
     listed: asyncio.Event = field(default_factory=asyncio.Event)
     since: str = ""
 

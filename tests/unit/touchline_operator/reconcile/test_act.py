@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from tests.fakes.cluster import FakeClock, FakeCluster, FakeRiskFeed
@@ -11,9 +12,9 @@ from touchline_operator.desired.platform import Endpoint, Platform
 from touchline_operator.desired.render import loops
 from touchline_operator.desired.world import PolicyFacts
 from touchline_operator.reconcile.act import Reconciler
-from touchline_operator.reconcile.gather import FACTS_GOOD_MS
+from touchline_operator.reconcile.gather import FACTS_GOOD_MS, FAULT_KEPT_MS
 from touchline_operator.reconcile.manager import Manager, backoff
-from trading_logic.contracts.messages import Report
+from trading_logic.contracts.messages import Fault, Report
 from trading_logic.contracts.record import Cause, HaltState
 
 PLATFORM = Platform(
@@ -276,3 +277,50 @@ async def test_the_manager_follows_changes_and_survives_errors(bench):
 
 def test_back_off_doubles_up_to_a_limit_and_is_spread():
     assert backoff(1, 0.0) < backoff(1, 1.0) < backoff(3, 0.5) < backoff(9, 1.0) == backoff(50, 1.0)
+
+
+async def test_what_only_a_process_can_refuse_stops_the_executor_until_the_process_takes_it(bench):
+    await bench.turn()
+    said = Fault("UnknownPlugin", "no plug-in 'odds'; known: kalshi-live-data", spec=True)
+    refusing = report(bench, "source", ready=False, reason=said.reason, message=said.message)
+    source = refusing.process
+    bench.feed.live = {source: msgspec.structs.replace(refusing, faults=(said,))}
+    assert await bench.reconciler.hear() == {source}
+    await bench.turn()
+    assert bench.executors() == [0]
+    found = bench.condition("TradingStrategy", "sunday", "Ready")
+    assert (found["status"], found["reason"]) == ("False", "UnknownPlugin")
+    assert found["message"] == f"spec.sources[game]: {said.message}"
+    assert list(bench.cluster.replicas("source").values()) == [1]
+
+    bench.feed.live = {}  # it restarts: silent for a moment
+    await bench.turn()
+    assert bench.executors() == [0]
+
+    bench.feed.live = {source: report(bench, "source")}
+    assert await bench.reconciler.hear() == {source}
+    assert await bench.reconciler.hear() == set()
+    await bench.turn()
+    assert bench.executors() == [1]
+
+
+async def test_a_fault_of_a_process_that_never_comes_back_is_forgotten(bench):
+    await bench.turn()
+    (source,) = bench.cluster.replicas("source")
+    fault = Fault("UnknownPlugin", "no plug-in", spec=True)
+    bench.feed.live = {source: msgspec.structs.replace(report(bench, "source", ready=False), faults=(fault,))}
+    await bench.turn()
+    bench.feed.live = {}
+    bench.clock.now_ms += FAULT_KEPT_MS + 1
+    await bench.turn()
+    assert bench.executors() == [1]
+
+
+async def test_what_a_pod_waits_for_is_the_reason(bench):
+    await bench.turn()
+    bench.cluster.auto_settle = False
+    (name,) = bench.cluster.replicas("ledger")
+    bench.cluster.objects["Deployment", name]["status"] |= {"waiting": "ImagePullBackOff", "message": "image x"}
+    await bench.turn()
+    found = bench.condition("RiskPolicy", "house", "Ready")
+    assert (found["reason"], found["message"]) == ("ImagePullBackOff", f"{name}: image x")
