@@ -195,7 +195,7 @@ class Rig:
 
         events = (EVENT,)
         return {
-            "catalog": config.Catalog(**of("catalog"), exchange=exchange, events=events, poll_seconds=5.0),
+            "catalog": config.Catalog(**of("catalog"), exchange=exchange, events=events, series=(), poll_seconds=5.0),
             "ingest": config.Ingest(**of("ingest"), event=EVENT, exchange=exchange),
             "sources": config.Source(
                 **of("source"), name=SOURCE, plugin=SOURCE, config={}, events=events, exchange=exchange

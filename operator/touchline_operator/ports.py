@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from touchline_operator import names
 from touchline_operator.desired.meta import LoopKey
 from touchline_operator.desired.world import PolicyFacts
-from trading_logic.contracts.messages import Report
+from trading_logic.contracts.messages import Report, Slate
 from trading_logic.contracts.record import Cause
 
 Object = dict[str, Any]
@@ -64,6 +64,12 @@ class RiskFeed(Protocol):
 
     async def facts(self, policy: str) -> PolicyFacts:
         """Latch, halt, risk and positions of one policy. Raises RecordUnreachableError."""
+
+    async def slates(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Slate]:
+        """The slates by (feed, series) that the catalog keeps up to date; the others are not in the answer.
+
+        Raises RecordUnreachableError.
+        """
 
     async def reports(self) -> dict[str, Report]:
         """The live report of every process, by process name. Raises RecordUnreachableError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from services.catalog.entry import PRIOR_TRADES, CatalogError, Facts, build, prior_of_trades, same_but_for_time
+from services.catalog.slate import merged, slate_events, state_of
 from services.exchange.budget import TIERS, Budget
 from services.exchange.clock import SystemClock
 from services.exchange.errors import ExchangeError, NotFound, TemporaryError
@@ -13,14 +14,14 @@ from services.exchange.reads import ExchangeReads
 from services.runtime.app import App
 from services.runtime.store import STORE_ERRORS, result
 from trading_logic.contracts import codec, config, topics
-from trading_logic.contracts.messages import CatalogEntry
+from trading_logic.contracts.messages import CatalogEntry, SlateEvent
 
 RETRY_SECONDS = 1.0
 
 
 async def main(app: App[config.Catalog]) -> None:
     """Poll every event until told to stop."""
-    app.subject = ",".join(app.config.events)
+    app.subject = ",".join([*app.config.events, *app.config.series])
     clock = SystemClock()
     # Only public calls: this process needs no key, so it gets none.
     async with ExchangeReads(app.config.exchange.rest_url, None, Budget(TIERS["basic"], clock), clock) as exchange:
@@ -45,6 +46,9 @@ class Catalog:
         self._topics = topics.MarketDataTopics(app.config.namespace, app.config.feed)
         self._reader = codec.Reader(CatalogEntry)
         self._known: dict[str, CatalogEntry] = {}
+        self._followed: dict[str, tuple[str, SlateEvent]] = {}
+        """Events that are followed whether they are listed or not, with their series."""
+        self._left_out: set[str] = set()
 
     async def poll(self) -> bool:
         """One round over all events. True when every event was read and written."""
@@ -55,7 +59,29 @@ class Catalog:
             return False
         self._app.status.clear("exchange")
         clean = [await self._event(event, status) for event in self._app.config.events]
+        clean += [await self._slate(series) for series in self._app.config.series]
         return all(clean)
+
+    async def _slate(self, series: str) -> bool:
+        """Publish which events of a series exist. On a failure nothing is written: the last one runs out."""
+        part = f"slate:{series}"
+        try:
+            listed, left_out = slate_events(*await self._exchange.open_events(series))
+            for event in sorted(set(left_out) - self._left_out):
+                self._app.log.warning("slate-event-left-out", ticker=event, reason="not exactly one supported game")
+            self._left_out |= set(left_out)
+            followed = {event: one for event, (owner, one) in self._followed.items() if owner == series}
+            slate = merged(self._app.config.feed, series, listed, followed, self._app.clock.wall_ms())
+            key = self._topics.slate(series)
+            await result(self._app.bus.client.set(key, codec.encode(slate), px=topics.SLATE_TTL_MS))
+        except ExchangeError as error:
+            self._fault(part, "ExchangeUnreachable", f"series {series}: {error}")
+        except STORE_ERRORS as error:
+            self._fault(part, "BusUnavailable", f"{self._app.bus.url}: {error}")
+        else:
+            self._app.status.clear(part)
+            return True
+        return False
 
     async def _event(self, event: str, status: ExchangeStatus) -> bool:
         part = f"catalog:{event}"
@@ -109,6 +135,7 @@ class Catalog:
             self._app.count("changes")
         await pipe.execute()
         self._known[event] = entry
+        self._followed[event] = (found.series_ticker, SlateEvent(event, entry.game, entry.start_ms, state_of(found)))
         self._app.count("polls")
 
     async def _with_traded_priors(self, entry: CatalogEntry) -> CatalogEntry:

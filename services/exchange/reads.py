@@ -32,6 +32,11 @@ class _Events(_Page, frozen=True, kw_only=True):
     events: list[models.Event]
 
 
+class _Slate(_Page, frozen=True, kw_only=True):
+    events: list[models.Event]
+    milestones: list[models.Milestone] | None = None  # the venue may leave the key out when there are none
+
+
 class _Trades(_Page, frozen=True, kw_only=True):
     trades: list[models.Trade]
 
@@ -152,6 +157,20 @@ class ExchangeReads:
             "limit": 200,
         }
         return await self._pages("/events", query, _Events, lambda page: page.events)
+
+    async def open_events(self, series_ticker: str) -> tuple[list[models.Event], list[models.Milestone]]:
+        """Events of a series with an open market, their markets, and the milestones of their games."""
+        query: Query = {
+            "series_ticker": series_ticker,
+            "status": "open",
+            "with_nested_markets": True,
+            "with_milestones": True,
+            "limit": 200,
+        }
+        pages = await self._pages("/events", query, _Slate, lambda page: [page])
+        return [event for page in pages for event in page.events], [
+            game for page in pages for game in page.milestones or ()
+        ]
 
     async def markets(self, *, event_ticker: str) -> list[models.Market]:
         query: Query = {"event_ticker": event_ticker, "limit": 1000}

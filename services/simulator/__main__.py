@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Literal
 
 from services.runtime.memory import settle_memory
 from services.simulator.accept_log import AcceptLog
@@ -20,14 +21,18 @@ from services.simulator.replay.exchange import RecordedExchange
 from services.simulator.replay.player import Replay, ReplaySettings
 from services.simulator.replay.tape import BadRecordingError, Tape, load
 from services.simulator.venue import build_venue
-from services.simulator.world.games import GameInfo, find_games, list_games
+from services.simulator.world.games import GameInfo, find_games, lines_named, list_games
 from services.simulator.world.generate import MOST_INVENTED
-from services.simulator.world.sports import LINES, SPORTS, Line
+from services.simulator.world.sports import BASKETBALL, FOOTBALL, LINES, SPORTS, Line, Sport
 from services.simulator.world.world import WorldSettings
 from trading_logic.money import MoneyError, parse_cash
 
 DEFAULT_GAME = "KXNFLGAME-25SEP04DALPHI"
 _UNUSABLE = 2
+Slate = tuple[tuple[str, int, int], ...]
+"""(series, games at the start, games in all)."""
+MOST_SLATE = 16
+"""As many games as are shipped."""
 _PRECISION = {"direct": DIRECT_MEMBER, "cent": CENT_MEMBER}
 """A direct member, and one behind a clearing firm."""
 
@@ -43,6 +48,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--games", default="", help=f"event tickers or game ids, or all; {DEFAULT_GAME} unless others")
     found.add_argument("--markets", type=_lines, default=("winner",), help="of winner,spread,total; winner always is")
     found.add_argument("--generate", type=_invented, default=(), help="invented games: football:2,basketball:3")
+    found.add_argument(
+        "--slate", type=_slate, default=(), help="games by series: KXNFLGAME:2:6, 2 at the start, 6 in all"
+    )
     found.add_argument("--list-every", type=_pause, default=0.0, help="seconds from one game's listing to the next")
     found.add_argument("--replay", type=Path, help="play a recording: a folder or file of exchange frames")
     found.add_argument("--raw-gaps", action="store_true", help="leave out what the recorder did not write")
@@ -106,6 +114,22 @@ def _invented(text: str) -> tuple[tuple[str, int], ...]:
     return tuple(found)
 
 
+def _slate(text: str) -> Slate:
+    """Series, how many of its games are listed at the start, how many there are in all."""
+    known = {series for sport in SPORTS.values() for series in sport.series.values()}
+    found = []
+    for part in text.split(","):
+        name, *counts = part.split(":")
+        numbers = [int(count) for count in counts if count.isascii() and count.isdigit()]
+        if name not in known or len(counts) != 2 or len(numbers) != 2 or not 0 < numbers[0] <= numbers[1] <= MOST_SLATE:
+            raise argparse.ArgumentTypeError(
+                f"{part}: wanted series:at the start:in all, 1 to {MOST_SLATE}, such as KXNFLGAME:2:6; "
+                f"known series: {', '.join(sorted(known))}"
+            )
+        found.append((name, numbers[0], numbers[1]))
+    return tuple(found)
+
+
 def _cash(text: str) -> int:
     try:
         value = parse_cash(text, "--cash")
@@ -116,18 +140,45 @@ def _cash(text: str) -> int:
     return value
 
 
+def _most(slate: Slate, sport: Sport, column: Literal[1, 2]) -> int:
+    """The most that any series of a sport asks for: its series list the same games."""
+    return max((row[column] for row in slate if row[0] in sport.series.values()), default=0)
+
+
+def with_slate(games: list[GameInfo], slate: Slate) -> list[GameInfo]:
+    """The games that are named, then shipped ones until the slate of football has enough."""
+    others = [game for game in list_games() if game not in games]
+    return games + others[: _most(slate, FOOTBALL, 2)]
+
+
+def invented_of(slate: Slate) -> tuple[tuple[str, int], ...]:
+    """Basketball games of a slate: none are shipped."""
+    wanted = _most(slate, BASKETBALL, 2)
+    return ((BASKETBALL.name, wanted),) if wanted else ()
+
+
+def at_once(slate: Slate, games: list[GameInfo]) -> dict[str, int]:
+    """Sport -> games listed at the start; named ones all are. Empty without a slate."""
+    if not slate:
+        return {}
+    named = len(games) - _most(slate, FOOTBALL, 2)
+    return {FOOTBALL.name: named + _most(slate, FOOTBALL, 1), BASKETBALL.name: _most(slate, BASKETBALL, 1)}
+
+
 async def run(
     options: argparse.Namespace, games: list[GameInfo], keys: list[AccountKey], tape: Tape | None = None
 ) -> None:
     """Serve until SIGTERM or SIGINT; raises ``OSError`` when the port or the log cannot be opened."""
     log = AcceptLog(options.state_dir, wall_ms)
+    named = lines_named(options.games, (series for series, _, _ in options.slate))
     settings = WorldSettings(
         seed=options.seed,
         speed=options.speed,
         pregame_s=options.pregame,
         settlement_s=options.settlement_seconds,
-        lines=options.markets,
-        generate=options.generate,
+        lines=tuple(line for line in LINES if line in options.markets or line in named),
+        generate=options.generate + invented_of(options.slate),
+        at_once=at_once(options.slate, games),
         list_every_s=options.list_every,
         exchange=Exchange if tape is None else RecordedExchange,
     )
@@ -181,8 +232,9 @@ def main(arguments: list[str] | None = None) -> int:
         found.error("--state-dir is required")
     options.state_dir = options.state_dir.absolute()
     try:
-        other = options.replay is not None or options.generate
+        other = options.replay is not None or options.generate or options.slate
         games = find_games(options.games or DEFAULT_GAME) if options.games or not other else []
+        games = with_slate(games, options.slate)
         tape = None if options.replay is None else load(options.replay)
         keys = load_or_make(options.state_dir, options.accounts)
         asyncio.run(run(options, games, keys, tape))

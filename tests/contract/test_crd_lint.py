@@ -21,6 +21,7 @@ FREE_TEXT = {"haltReason", "haltID"}
 MEANINGFULLY_ABSENT = {
     *("spec.resume", "spec.exchange.credentialsSecretRef", "spec.exchange.readOnlySecretRef"),
     *("spec.markets[].event", "spec.markets[].ticker", "spec.entry.restSeconds"),
+    *("spec.markets[].series", "spec.markets[].startsWithinHours", "spec.markets[].maxEvents"),
 }
 """Optional fields without a default: absent says something that no value says."""
 

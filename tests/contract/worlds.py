@@ -8,7 +8,7 @@ from typing import Any
 from tests.fakes.resources import OTHER_EVENT, policy, strategy
 from touchline_operator.decide.status import Observed, policy_status, strategy_status
 from touchline_operator.desired.platform import Platform
-from touchline_operator.desired.world import PolicyFacts, World
+from touchline_operator.desired.world import Followed, PolicyFacts, World
 from touchline_operator.reconcile.gather import policy_of, strategy_of
 from trading_logic.contracts.record import Cause, HaltState, PositionRecord
 
@@ -50,7 +50,10 @@ def statuses(kind: str) -> list[dict[str, Any]]:
                 raw["metadata"] |= meta
                 if bad:
                     raw["spec"]["mode"] = "neither"
-            world = World((strategy_of(sunday),), (policy_of(house),), {"house": facts} if facts else {})
+            followed = {"sunday": (Followed("KXNBAGAME-26NOV23LALBOS", "KXNBAGAME"),)}
+            world = World(
+                (strategy_of(sunday),), (policy_of(house),), {"house": facts} if facts else {}, followed=followed
+            )
             observed = Observed((), {}, {}, 20_000)
             if kind == "TradingStrategy":
                 out.append(strategy_status(world, world.strategies[0], observed, PLATFORM))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from touchline_operator import names
 from touchline_operator.desired.world import PolicyFacts
 from touchline_operator.ports import RecordUnreachableError, Wake
-from trading_logic.contracts.messages import Report
+from trading_logic.contracts.messages import Report, Slate
 from trading_logic.contracts.record import Cause
 
 Object = dict[str, Any]
@@ -136,6 +136,7 @@ class FakeRiskFeed:
     def __init__(self) -> None:
         self.by_policy: dict[str, PolicyFacts] = {}
         self.live: dict[str, Report] = {}
+        self.by_series: dict[tuple[str, str], Slate] = {}
         self.away = False
         self._wakes: list[Wake] = []
 
@@ -151,6 +152,10 @@ class FakeRiskFeed:
     async def facts(self, policy: str) -> PolicyFacts:
         self._check()
         return self.by_policy.get(policy, PolicyFacts())
+
+    async def slates(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Slate]:
+        self._check()
+        return {key: self.by_series[key] for key in wanted if key in self.by_series}
 
     async def reports(self) -> dict[str, Report]:
         self._check()

@@ -12,7 +12,7 @@ import yaml
 
 from touchline_operator.desired.platform import Endpoint, Platform
 from touchline_operator.desired.render import render_all
-from touchline_operator.desired.world import Invalid, PolicyFacts, World
+from touchline_operator.desired.world import Followed, Invalid, PolicyFacts, World
 from touchline_operator.reconcile.gather import policy_of, strategy_of
 
 HERE = Path(__file__).parent
@@ -30,7 +30,7 @@ PLATFORM = Platform(
 
 
 def load(case: str) -> World:
-    strategies, policies, facts = [], [], {}
+    strategies, policies, facts, followed = [], [], {}, {}
     for document in yaml.safe_load_all((HERE / case / "input.yaml").read_text()):
         match document["kind"]:
             case "TradingStrategy":
@@ -39,7 +39,9 @@ def load(case: str) -> World:
                 policies.append(policy_of(document))
             case "Facts":
                 facts = msgspec.convert(document["facts"], dict[str, PolicyFacts])
-    return World(tuple(strategies), tuple(policies), facts)
+            case "Followed":
+                followed = msgspec.convert(document["followed"], dict[str, tuple[Followed, ...]])
+    return World(tuple(strategies), tuple(policies), facts, followed=followed)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -55,6 +55,7 @@ class Catalog(Process, frozen=True):
     feed: str
     exchange: Exchange
     events: tuple[str, ...]
+    series: tuple[str, ...]  # whose slates are published
     poll_seconds: float
 
 

@@ -174,6 +174,24 @@ class CatalogEntry(Message, frozen=True, gc=False, tag="catalog"):
     updated_ms: int
 
 
+class SlateEvent(msgspec.Struct, frozen=True, gc=False):
+    """One event of a series: `over` once the exchange has settled all its markets."""
+
+    event: str
+    game: str  # milestone id
+    start_ms: int
+    state: Literal["open", "over"]
+
+
+class Slate(Message, frozen=True, gc=False, tag="slate"):
+    """Which events of a series exist. One that is not in here is unknown, not over."""
+
+    feed: str
+    series: str
+    events: tuple[SlateEvent, ...]
+    updated_ms: int
+
+
 # ---------------------------------------------------------------------------------------------- deciding
 
 
@@ -399,6 +417,7 @@ WireMessage = (
     | TopOfBook
     | GameState
     | CatalogEntry
+    | Slate
     | Signal
     | Decision
     | Intent

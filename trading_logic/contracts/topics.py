@@ -14,6 +14,7 @@ SIGNALS_MAXLEN = 20_000
 DECISIONS_MAXLEN = 4_000
 """With their explanations about 2 kB each: a strategy's decisions may not fill the bus."""
 DEAD_MAXLEN = 10_000
+SLATE_TTL_MS = 30_000
 CONSUMER_GROUP = "consumer"
 
 
@@ -54,6 +55,10 @@ class MarketDataTopics:
     def catalog(self, event: str) -> str:
         """Key with the CatalogEntry of one event."""
         return self._of(event, "catalog")
+
+    def slate(self, series: str) -> str:
+        """Key with the Slate of one series; gone SLATE_TTL_MS after the catalog last wrote it."""
+        return self._of(series, "slate")
 
     def catalog_nudge(self) -> str:
         """Pub/sub channel: an event ticker whose catalog entry changed."""

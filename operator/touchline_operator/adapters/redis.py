@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from touchline_operator.desired.world import PolicyFacts
 from touchline_operator.ports import RecordUnreachableError, Wake
 from trading_logic.contracts import codec, scripts, topics
-from trading_logic.contracts.messages import Report
+from trading_logic.contracts.messages import Report, Slate
 from trading_logic.contracts.record import Cause, HaltState, PositionRecord, encode
 
 AWAY = (RedisError, OSError)
@@ -42,6 +42,7 @@ class RedisRiskFeed:
         self._bus_url, self._record_url = bus_url, record_url
         self.bus, self.record = connect(bus_url), connect(record_url)
         self._report = codec.Reader(Report)
+        self._slate = codec.Reader(Slate)
 
     def _names(self, policy: str) -> topics.RecordTopics:
         return topics.RecordTopics(self._namespace, policy)
@@ -100,6 +101,20 @@ class RedisRiskFeed:
         owners = await pipe.execute()
         # An order without a readable owner may be anybody's: it counts for every strategy.
         return writers, Counter(o.decode() for owner in owners for o in ([owner] if owner else _bytes(strategies)))
+
+    async def slates(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Slate]:
+        asked = list(wanted)
+        if not asked:
+            return {}
+        try:
+            keys = [topics.MarketDataTopics(self._namespace, feed).slate(series) for feed, series in asked]
+            bodies = await done(self.bus.mget(keys))
+        except AWAY as error:
+            raise RecordUnreachableError(f"bus Redis at {self._bus_url}: {error}") from error
+        try:
+            return {key: self._slate.one(body) for key, body in zip(asked, bodies, strict=True) if body is not None}
+        except codec.CodecError as error:
+            raise RecordUnreachableError(f"bus Redis at {self._bus_url}: a slate is not readable: {error}") from error
 
     async def reports(self) -> dict[str, Report]:
         try:

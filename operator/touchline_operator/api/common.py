@@ -131,6 +131,8 @@ class Text:
 DnsName = Annotated[str, Text(NAME, 63, "1 to 63 of a-z, 0-9 and '-', not '-' at an end")]
 EventTicker = Annotated[str, Text(TICKER, MAX_TICKER, "an event ticker such as KXNFLGAME-25SEP04DALPHI")]
 MarketTicker = Annotated[str, Text(TICKER, MAX_TICKER, "a market ticker such as KXNFLGAME-25SEP04DALPHI-PHI")]
+SERIES: Final = re.compile(r"[A-Z0-9]+", re.ASCII)
+SeriesTicker = Annotated[str, Text(SERIES, MAX_TICKER, "a series ticker such as KXNFLGAME")]
 Mode = Literal["Paper", "Live"]
 Environment = Literal["Simulator", "Demo", "Production"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, Literal
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -15,6 +16,7 @@ from touchline_operator.api.common import (
     Metadata,
     Mode,
     Ref,
+    SeriesTicker,
     Text,
     broken_rule,
     fraction,
@@ -46,29 +48,42 @@ Option = Annotated[str | int, BeforeValidator(_option)]
 
 
 class Market(ApiModel):
-    """One event, whole or one market of it."""
+    """One event, whole or one market of it; or a series, whose events come and go."""
 
     name: DnsName
     event: EventTicker | None = None
     ticker: MarketTicker | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _not_yet(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "series" in data:
-            raise broken_rule("series is not supported by this version; allowed: event or ticker")
-        return data
+    series: SeriesTicker | None = None
+    starts_within_hours: Annotated[int, Field(ge=1, le=168)] | None = None
+    max_events: Annotated[int, Field(ge=1, le=16)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Market:
-        if (self.event is None) == (self.ticker is None):
-            raise broken_rule("exactly one of event, ticker is allowed and needed")
+        if sum(named is not None for named in (self.event, self.series, self.ticker)) != 1:
+            raise broken_rule("exactly one of event, series, ticker is allowed and needed")
+        if any((value is None) != (self.series is None) for value in (self.starts_within_hours, self.max_events)):
+            raise broken_rule("startsWithinHours and maxEvents are needed with series and allowed only with it")
         return self
 
     @property
-    def event_ticker(self) -> str:
-        """The event, whichever way it was named: a market's ticker is its event's plus one more part."""
-        return self.event if self.event is not None else event_of(self.ticker or "")
+    def event_ticker(self) -> str | None:
+        """The event, whichever way it was named: a market's ticker is its event's plus one more part.
+
+        None for a series: its events are not known from the spec.
+        """
+        return self.event if self.ticker is None else event_of(self.ticker)
+
+
+MAX_SERIES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SlateWish:
+    """A series that is followed: events that start within `within_ms` from now, at most `most` at a time."""
+
+    series: str
+    within_ms: int
+    most: int
 
 
 def event_of(market: str) -> str:
@@ -169,15 +184,26 @@ class TradingStrategySpec(ApiModel):
             twice = repeated(values)
             if twice is not None:
                 raise broken_rule(f"{field}: the name {twice} stands twice; names must be unique")
-        event = repeated([market.event_ticker for market in self.markets])
-        if event is not None:
-            raise broken_rule(f"markets: event {event} stands twice; one entry per event is allowed")
+        twice = repeated([market.event_ticker or market.series or "" for market in self.markets])
+        if twice is not None:
+            raise broken_rule(f"markets: {twice} stands twice; one entry per event or series is allowed")
+        if len(self.slates) > MAX_SERIES:
+            raise broken_rule(f"markets: allowed: at most {MAX_SERIES} entries that name a series")
         return self
 
     @property
     def events(self) -> tuple[str, ...]:
-        """Event tickers in the order of the markets."""
-        return tuple(market.event_ticker for market in self.markets)
+        """Events that the spec names, in the order of the markets."""
+        return tuple(market.event_ticker for market in self.markets if market.event_ticker is not None)
+
+    @property
+    def slates(self) -> tuple[SlateWish, ...]:
+        """What the spec follows, in the order of the markets."""
+        return tuple(
+            SlateWish(market.series, market.starts_within_hours * 3_600_000, market.max_events)
+            for market in self.markets
+            if market.series is not None and market.starts_within_hours is not None and market.max_events is not None
+        )
 
 
 class TradingStrategy(ApiModel):

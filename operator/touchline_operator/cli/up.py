@@ -25,6 +25,7 @@ from touchline_operator.adapters.local.folder import Folder, FolderError, RunInf
 from touchline_operator.adapters.local.infra import (
     Helper,
     InfraError,
+    Played,
     SimulatorReady,
     short_folder,
     start_redis,
@@ -44,7 +45,7 @@ from touchline_operator.desired.platform import KALSHI, KEY_ID, PRIVATE_KEY, End
 from touchline_operator.desired.world import World
 from touchline_operator.ports import RecordUnreachableError
 from touchline_operator.reconcile.act import Reconciler
-from touchline_operator.reconcile.gather import policy_of, strategy_of
+from touchline_operator.reconcile.gather import policy_of, strategy_of, taken_before
 from touchline_operator.reconcile.manager import Manager
 
 NAMESPACE = "default"
@@ -52,6 +53,8 @@ VIEW_S = 0.5
 LINE_S = 2.0
 SETTLE_S = 10.0
 """After the executors have gone: how long the ledger may take to write the last end of an order."""
+GAME_S = 10_800
+"""About as long as a game of football takes."""
 STATUS_EVERY_MS = 1_000
 """One machine, a handful of objects: their status may follow more closely than on a cluster."""
 
@@ -112,6 +115,9 @@ class Run:
         return World(
             tuple(strategy_of(raw) for raw in objects if raw["kind"] == "TradingStrategy"),
             tuple(policy_of(raw) for raw in objects if raw["kind"] == "RiskPolicy"),
+            followed={
+                raw["metadata"]["name"]: taken_before(raw) for raw in objects if raw["kind"] == "TradingStrategy"
+            },
         )
 
 
@@ -225,9 +231,15 @@ async def _none() -> None:
 
 async def _simulator(run: Run, fd: int) -> tuple[Helper, SimulatorReady]:
     events = dict.fromkeys(event for strategy in run.world().good_strategies() for event in strategy.spec.events)
+    series: dict[str, int] = {}
+    for wish in (wish for strategy in run.world().good_strategies() for wish in strategy.spec.slates):
+        series[wish.series] = max(wish.most, series.get(wish.series, 0))
+    # A game ends about as often as one of so many that take as long.
+    every_s = GAME_S / float(run.options.speed) / max(series.values(), default=1)
     state = run.path / "sim"
     state.mkdir()
-    return await start_simulator(state, list(events), run.options.speed, run.options.seed, run.path / "logs", fd)
+    played = Played(list(events), series, every_s)
+    return await start_simulator(state, played, run.options.speed, run.options.seed, run.path / "logs", fd)
 
 
 async def _give_keys(run: Run, platform: Platform, ready: SimulatorReady) -> None:
@@ -327,7 +339,7 @@ def wanted(world: World) -> Wanted:
     for strategy in world.good_strategies():
         feed = world.feed_of(strategy)
         if feed is not None:
-            feeds |= dict.fromkeys(strategy.spec.events, feed)
+            feeds |= dict.fromkeys(world.events_of(strategy), feed)
     sources = [name for feed in dict.fromkeys(feeds.values()) for name in source_needs(world, feed)]
     strategies = {
         strategy.metadata.name: strategy.spec.risk_policy_ref.name
@@ -359,7 +371,7 @@ async def _show(run: Run, reader: ViewReader) -> None:
             while True:
                 await _look(run, reader)
                 world = run.world()
-                events = {s.metadata.name: list(s.spec.events) for s in world.good_strategies()}
+                events = {s.metadata.name: list(world.events_of(s)) for s in world.good_strategies()}
                 live.update(
                     table.picture(wanted(world), events, _mode(world), run.view, run.tally, run.note), refresh=True
                 )

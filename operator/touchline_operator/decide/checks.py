@@ -77,8 +77,9 @@ def events_are_free(at: Input) -> Refusal | None:
             continue
         if age(other) > age(at.strategy):
             continue
-        for event in at.strategy.spec.events:
-            if event in other.spec.events:
+        theirs = at.world.events_of(other)
+        for event in at.world.events_of(at.strategy):
+            if event in theirs:
                 return Refusal(
                     Reason.EVENT_TAKEN,
                     f"{event} is traded by the older strategy {other.metadata.name}: one per policy and event; "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from touchline_operator.api import RiskPolicy, TradingStrategy
 from touchline_operator.desired import processes
-from touchline_operator.desired.needs import strategy_events
+from touchline_operator.desired.needs import decided, strategy_events
 from touchline_operator.desired.world import World, feed_of
 from trading_logic.contracts.messages import Fault
 
@@ -48,9 +48,8 @@ def _faults(world: World, strategy: TradingStrategy, policy: RiskPolicy) -> Iter
     for source in spec.sources:
         for fault in world.faults.get(processes.source_process(feed, source), ()):
             yield SpecFault(f"spec.sources[{source.name}]", fault)
-    for market in spec.markets:
-        subject = market.ticker or market.event_ticker
-        for fault in world.faults.get(processes.decision_name(strategy.metadata.name, subject), ()):
+    for event, one in decided(world, strategy):
+        for fault in world.faults.get(processes.decision_name(strategy.metadata.name, one or event), ()):
             yield SpecFault("spec.analyst.models", fault)
     for fault in world.faults.get(processes.ledger_name(policy.metadata.name), ()):
         yield SpecFault(_key_field(policy, read_only=False), fault)

@@ -116,11 +116,13 @@ def strategy_status(
     if policy is not None:
         states.append(halted_state(facts, executors))
         out |= _strategy_figures(strategy, feed_of(policy), facts)
-    spec_events = strategy.spec.events
+    series = {taken.event: taken.series for taken in world.followed.get(strategy.metadata.name, ())}
+    trading = world.events_of(strategy)
     # A column of the API server prints only the first element of a list, so the names stand once more as one text.
     out["marketNames"] = ",".join(market.name for market in strategy.spec.markets)
     out["markets"] = [
-        {"event": event, "state": "Trading" if event in spec_events else "Draining"}
+        {"event": event, "state": "Trading" if event in trading else "Draining"}
+        | ({"series": series[event]} if event in series else {})
         for event in strategy_events(world, strategy)
     ][:MAX_MARKETS]
     return _with_conditions(out, strategy.metadata.generation, states, names.STRATEGY_CONDITIONS, observed)

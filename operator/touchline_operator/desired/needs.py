@@ -38,10 +38,16 @@ def source_name(source: Source) -> str:
 
 
 def strategy_events(world: World, strategy: TradingStrategy) -> tuple[str, ...]:
-    """Events of the spec, then those that were removed from it while a position is still open (draining)."""
+    """Events that may be traded, then those that no longer are while a position is still open (draining)."""
     facts = world.facts.get(strategy.spec.risk_policy_ref.name)
     held = facts.held_events(strategy.metadata.name) if facts else ()
-    return tuple(dict.fromkeys(strategy.spec.events + held))
+    return tuple(dict.fromkeys(world.events_of(strategy) + held))
+
+
+def decided(world: World, strategy: TradingStrategy) -> tuple[tuple[str, str], ...]:
+    """What each decision process is about: an event, and one market of it or "" for all."""
+    single = {market.event_ticker: market.ticker for market in strategy.spec.markets if market.ticker}
+    return tuple((event, single.get(event, "")) for event in world.events_of(strategy))
 
 
 def policy_events(world: World, policy: RiskPolicy) -> tuple[str, ...]:
@@ -85,6 +91,17 @@ def source_needs(world: World, feed: str) -> dict[str, SourceNeed]:
             if strategy not in need.strategies:
                 need.strategies.append(strategy)
             need.events += [event for event in strategy_events(world, strategy) if event not in need.events]
+    # Who follows a series may have no event yet.
+    return {name: need for name, need in needs.items() if need.events}
+
+
+def series_needs(world: World, feed: str) -> dict[str, list[TradingStrategy]]:
+    """Series that are followed on one feed, each with its strategies, oldest first."""
+    needs: dict[str, list[TradingStrategy]] = {}
+    for strategy in world.good_strategies():
+        if world.feed_of(strategy) == feed:
+            for wish in strategy.spec.slates:
+                needs.setdefault(wish.series, []).append(strategy)
     return needs
 
 

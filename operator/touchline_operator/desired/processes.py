@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from touchline_operator.api import TradingStrategy
 from touchline_operator.api.strategy import Source
 from touchline_operator.desired.meta import child_name
-from touchline_operator.desired.needs import source_name, strategy_events
+from touchline_operator.desired.needs import decided, source_name, strategy_events
 from touchline_operator.desired.world import World
 from touchline_operator.names import Role
 
@@ -53,8 +53,8 @@ def strategy_processes(world: World, strategy: TradingStrategy) -> Iterator[str]
         yield consumer_name(feed, event)
     for source in strategy.spec.sources:
         yield source_process(feed, source)
-    for market in strategy.spec.markets:
-        yield decision_name(strategy.metadata.name, market.ticker or market.event_ticker)
+    for event, market in decided(world, strategy):
+        yield decision_name(strategy.metadata.name, market or event)
     yield executor_name(strategy.metadata.name)
 
 

@@ -11,9 +11,11 @@ from touchline_operator.desired.access import own_policy_access
 from touchline_operator.desired.meta import Child, LoopKey, Object, owner
 from touchline_operator.desired.needs import (
     EventNeed,
+    decided,
     event_needs,
     feed_secret,
     policy_events,
+    series_needs,
     source_name,
     source_needs,
     strategy_events,
@@ -43,7 +45,7 @@ def _loops(world: World) -> set[LoopKey]:
     for feed in {feed_of(policy) for policy in world.good_policies()}:
         needs = event_needs(world, feed)
         keys |= {LoopKey("event", feed, event) for event in needs}
-        if needs:
+        if needs or series_needs(world, feed):
             keys.add(LoopKey("feed", feed))
     return keys
 
@@ -95,8 +97,8 @@ def render_strategy(world: World, name: str, platform: Platform) -> list[Object]
         return [deployment(child, None, 0, None, platform)]
     objects: list[Object] = []
     if why_not is None or why_not.reason not in NO_DECISIONS:
-        for market in strategy.spec.markets:
-            objects += _decision(strategy, policy, market.event_ticker, market.ticker or "", child, platform)
+        for event, market in decided(world, strategy):
+            objects += _decision(strategy, policy, event, market, child, platform)
     secret = trading_secret(policy, platform)
     file = cfg.text(
         config.ExecutorConfig(
@@ -255,14 +257,16 @@ def render_event(world: World, key: LoopKey, platform: Platform) -> list[Object]
 
 def render_feed(world: World, feed: str, platform: Platform) -> list[Object]:
     """The catalog of one feed and its sources."""
-    needs = event_needs(world, feed)
-    if not needs:
+    needs, followed = event_needs(world, feed), series_needs(world, feed)
+    if not needs and not followed:
         return []
     loop = LoopKey("feed", feed)
     merged = EventNeed()
     for need in needs.values():
         merged.strategies += [strategy for strategy in need.strategies if strategy not in merged.strategies]
         merged.holders += [policy for policy in need.holders if policy not in merged.holders]
+    for followers in followed.values():
+        merged.strategies += [strategy for strategy in followers if strategy not in merged.strategies]
     secret = feed_secret(world, feed, platform)
     catalog = Child(
         name=processes.catalog_name(feed),
@@ -283,6 +287,7 @@ def render_feed(world: World, feed: str, platform: Platform) -> list[Object]:
             feed=feed,
             exchange=cfg.exchange(platform, feed, secret),
             events=tuple(sorted(needs)),
+            series=tuple(sorted(followed)),
             poll_seconds=platform.catalog_poll_seconds,
         )
     )

@@ -72,6 +72,14 @@ class PolicyFacts:
         return tuple(sorted({event_of(position.market) for position in wanted}))
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """An event that a strategy took up because it follows its series."""
+
+    event: str
+    series: str
+
+
 @dataclass(frozen=True)
 class World:
     """Resources and facts. A policy without an entry in `facts` has a record that does not answer: fail closed."""
@@ -81,6 +89,8 @@ class World:
     facts: Mapping[str, PolicyFacts] = field(default_factory=dict)
     faults: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
     """Process -> what only another spec can mend, as the process reports it."""
+    followed: Mapping[str, tuple[Followed, ...]] = field(default_factory=dict)
+    """Strategy -> what it follows now."""
     memo: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
     """What pure functions derived from this world, so that a thousand loops do not each derive it again."""
 
@@ -111,6 +121,10 @@ class World:
     def good_strategies(self, policy: str | None = None) -> Iterator[TradingStrategy]:
         """Strategies that parse (of one policy), oldest first."""
         return iter(self._strategies_by_age.get(policy, ()))
+
+    def events_of(self, strategy: TradingStrategy) -> tuple[str, ...]:
+        """Events that the strategy may trade: those of its spec, then those that it follows."""
+        return strategy.spec.events + tuple(taken.event for taken in self.followed.get(strategy.metadata.name, ()))
 
     def policy_of(self, strategy: TradingStrategy) -> RiskPolicy | None:
         """The strategy's policy when it exists and parses."""

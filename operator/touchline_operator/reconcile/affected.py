@@ -21,21 +21,25 @@ def affected(before: World, after: World) -> set[LoopKey]:
     """Keys that may have to do something else now. The resync finds what this does not."""
     keys: set[LoopKey] = set()
     events: set[tuple[str, str]] = set()
-    for name, old, new in _changes(before.strategy_by_name, after.strategy_by_name):
+    changed = {name: (old, new) for name, old, new in _changes(before.strategy_by_name, after.strategy_by_name)}
+    for name in before.followed.keys() | after.followed.keys():
+        if before.followed.get(name) != after.followed.get(name):
+            changed.setdefault(name, (before.strategy_by_name.get(name), after.strategy_by_name.get(name)))
+    for name, (old, new) in changed.items():
         keys.add(LoopKey("strategy", name))
         for world, one in ((before, old), (after, new)):
             if isinstance(one, TradingStrategy):
                 policy = one.spec.risk_policy_ref.name
                 keys |= _shared(world, one)
                 keys.add(LoopKey("policy", policy))
-                events |= {(policy, event) for event in one.spec.events}
+                events |= {(policy, event) for event in world.events_of(one)}
             elif one is not None and one.policy:
                 keys.add(LoopKey("policy", one.policy))
     if events:
         # One strategy per policy and event: a younger one may now be free, or no longer be.
         for other in after.good_strategies():
             policy = other.spec.risk_policy_ref.name
-            if any((policy, event) in events for event in other.spec.events):
+            if any((policy, event) in events for event in after.events_of(other)):
                 keys.add(LoopKey("strategy", other.metadata.name))
     return keys | _of_policies(before, after)
 

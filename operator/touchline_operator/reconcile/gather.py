@@ -9,11 +9,15 @@ from typing import Any
 
 from touchline_operator import names
 from touchline_operator.api import RiskPolicy, TradingStrategy, parse_policy, parse_strategy
-from touchline_operator.desired.world import Invalid, PolicyFacts, World, name_of
+from touchline_operator.desired.slate import Follower, follow
+from touchline_operator.desired.world import Followed, Invalid, PolicyFacts, World, name_of
 from touchline_operator.ports import Clock, Cluster, RecordUnreachableError, RiskFeed
-from trading_logic.contracts.messages import Fault, Report
+from trading_logic.contracts.messages import Fault, Report, Slate
 
 Raw = Mapping[str, Any]
+
+SLATES_GOOD_MS = 500
+"""Slates change in minutes: loops of one moment share one reading."""
 
 FACTS_GOOD_MS = 3_000
 """How long the last answer of the record may stand in for a new one: a hiccup is no reason to scale to zero, and the
@@ -50,6 +54,16 @@ def _invalid(raw: Raw, problems: tuple[Any, ...]) -> Invalid:
     )
 
 
+def taken_before(raw: Raw) -> tuple[Followed, ...]:
+    """What a strategy followed when its status was last written: it outlives the operator and a silent catalog."""
+    markets = (raw.get("status") or {}).get("markets") or ()
+    return tuple(
+        Followed(market["event"], market["series"])
+        for market in markets
+        if market["state"] == "Trading" and "series" in market
+    )
+
+
 def being_released(raw: Raw) -> bool:
     """Deleted and let go by us: only other people's finalizers keep it in being. Nothing is wanted for it any more."""
     meta = raw["metadata"]
@@ -77,6 +91,7 @@ class Gatherer:
     _facts: dict[str, tuple[int, PolicyFacts]] = field(default_factory=dict)
     _reports: tuple[int, Mapping[str, Report]] = (-1_000_000, MappingProxyType({}))
     _faults: dict[str, tuple[int, tuple[Fault, ...]]] = field(default_factory=dict)
+    _slates: tuple[int, frozenset[tuple[str, str]], dict[tuple[str, str], Slate]] = (0, frozenset(), {})
 
     async def world(self, about: str | None = None) -> World:
         """The world now, with fresh facts of policy `about`. Raises what the cluster raises.
@@ -92,9 +107,12 @@ class Gatherer:
         facts = await self._all([name_of(policy) for policy in policies], about)
         await self.reports()
         faults = {process: found for process, (_, found) in self._faults.items()}
-        if resources is seen and facts == before.facts and faults == before.faults:
+        base = before if resources is seen else World(strategies, policies)
+        followed = await self._following(base, resources)
+        told = (facts, faults, followed)
+        if resources is seen and told == (before.facts, before.faults, before.followed):
             return before
-        world = World(strategies, policies, facts, faults)
+        world = World(strategies, policies, facts, faults, followed)
         self._read = (resources, world)
         return world
 
@@ -145,6 +163,39 @@ class Gatherer:
                 fresh[key] = policy
         self._parsed = fresh
         return tuple(strategies), tuple(policies)
+
+    async def _following(self, world: World, resources: Sequence[Raw]) -> dict[str, tuple[Followed, ...]]:
+        """What the strategies of a world follow now."""
+        wanted: frozenset[tuple[str, str]] | None = world.memo.get("slates")
+        if wanted is None:
+            wanted = world.memo["slates"] = frozenset(
+                (feed, wish.series)
+                for strategy in world.good_strategies()
+                if (feed := world.feed_of(strategy)) is not None
+                for wish in strategy.spec.slates
+            )
+        if not wanted:
+            return {}
+        slates = await self._read_slates(wanted)
+        taken = {raw["metadata"]["name"]: taken_before(raw) for raw in resources if raw["kind"] == "TradingStrategy"}
+        followers = [
+            Follower(strategy, feed, taken[strategy.metadata.name])
+            for strategy in world.good_strategies()
+            if (feed := world.feed_of(strategy)) is not None
+        ]
+        return follow(followers, slates, self.clock.wall_ms())
+
+    async def _read_slates(self, wanted: frozenset[tuple[str, str]]) -> dict[tuple[str, str], Slate]:
+        at_ms, asked, known = self._slates
+        now = self.clock.mono_ms()
+        if asked == wanted and now - at_ms < SLATES_GOOD_MS:
+            return known
+        try:
+            known = await self.feed.slates(wanted)
+        except RecordUnreachableError:
+            known = {}  # nothing comes and nothing goes
+        self._slates = (now, wanted, known)
+        return known
 
     async def _all(self, policies: list[str], about: str | None) -> dict[str, PolicyFacts]:
         found: dict[str, PolicyFacts] = {}

@@ -3,12 +3,12 @@
 import csv
 import gzip
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.resources import files
 
-from services.simulator.world.sports import FOOTBALL, Line, Sport
+from services.simulator.world.sports import FOOTBALL, LINES, SPORTS, Line, Sport
 
 _PLAYS = "nfl_2025_week1.csv.gz"
 _GAMES = "nfl_2025_week1_games.csv"
@@ -93,14 +93,14 @@ def list_games() -> list[GameInfo]:
 
 
 def find_games(wanted: str) -> list[GameInfo]:
-    """Games named by event ticker or game id, comma-separated, or ``all``.
+    """Games named by the ticker of any of their events, or by game id, comma-separated, or ``all``.
 
     Raises ``LookupError`` naming the unknown one.
     """
     games = list_games()
     if wanted == "all":
         return games
-    by_name = {name: game for game in games for name in (game.game_id, game.event_ticker)}
+    by_name = {name: game for game in games for name in (game.game_id, *map(game.ticker, LINES))}
     chosen: list[GameInfo] = []
     for name in filter(None, (part.strip() for part in wanted.split(","))):
         game = by_name.get(name)
@@ -111,6 +111,14 @@ def find_games(wanted: str) -> list[GameInfo]:
     if not chosen:
         raise LookupError("no game named; --list-games shows the shipped ones")
     return chosen
+
+
+def lines_named(wanted: str, series: Iterable[str] = ()) -> tuple[Line, ...]:
+    """What must be listed of each game for all of these events and series to exist; the winner always is."""
+    prefixes = {name.strip().partition("-")[0] for name in wanted.split(",")} | set(series)
+    return tuple(
+        line for line in LINES if line == "winner" or any(sport.series[line] in prefixes for sport in SPORTS.values())
+    )
 
 
 def load_plays(game: GameInfo) -> list[Play]:

@@ -1,7 +1,8 @@
 """One seed, one world: the exchange, the games on it, and the schedule that moves both."""
 
 import hashlib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -40,6 +41,8 @@ class WorldSettings:
     generated_flow: FlowSettings = LIKE_RECORDED
     list_every_s: float = 0.0
     """Seconds from the listing of one game to that of the next; kickoff follows ``pregame_s`` later."""
+    at_once: Mapping[str, int] = field(default_factory=dict)
+    """Sport -> how many of its games are listed at the start; without it only the first of all games is."""
     exchange: Callable[[Callable[[], str], Callable[[Event], None]], Exchange] = Exchange
 
 
@@ -66,8 +69,12 @@ class World:
             scripts.append((told, settings.flow))
         invented = invent(settings.generate, settings.seed, settings.speed)
         scripts += [(told, settings.generated_flow) for told in invented]
+        of_sport: Counter[str] = Counter()
         for number, (script, crowd) in enumerate(scripts):
-            listed_ms = start_ms + round(number * settings.list_every_s * 1000)
+            sport = script.info.sport.name
+            turn = max(0, of_sport[sport] - settings.at_once.get(sport, 0) + 1) if settings.at_once else number
+            of_sport[sport] += 1
+            listed_ms = start_ms + round(turn * settings.list_every_s * 1000)
             if listed_ms == start_ms:
                 self._add(script, crowd, start_ms)
             else:

@@ -22,7 +22,7 @@ from touchline_operator.adapters.local.resources import LocalResources
 from touchline_operator.adapters.redis import RedisRiskFeed
 from touchline_operator.ports import Cluster, RecordUnreachableError, RiskFeed
 from trading_logic.contracts import codec, topics
-from trading_logic.contracts.messages import Report
+from trading_logic.contracts.messages import Report, Slate, SlateEvent
 from trading_logic.contracts.record import Cause, PositionRecord, encode
 
 CAUSE = Cause("manual", "Manual", "why", "me", 1)
@@ -169,6 +169,7 @@ async def test_nobody_can_change_what_is_stored_by_changing_what_was_read(site):
 class Money:
     feed: RiskFeed
     write: object
+    write_slate: object
 
 
 @pytest.fixture(params=["fake", "redis"])
@@ -179,7 +180,10 @@ async def money(request):
         async def write(found: Report) -> None:
             fake.live[found.process] = found
 
-        yield Money(fake, write)
+        async def write_slate(found: Slate) -> None:
+            fake.by_series[found.feed, found.series] = found
+
+        yield Money(fake, write, write_slate)
     else:
         url = request.getfixturevalue("redis_url")
         feed = RedisRiskFeed("default", url, url)
@@ -187,7 +191,11 @@ async def money(request):
         async def put(found: Report) -> None:
             await feed.bus.set(topics.report("default", found.process), codec.encode(found))
 
-        yield Money(feed, put)
+        async def put_slate(found: Slate) -> None:
+            names_of = topics.MarketDataTopics("default", found.feed)
+            await feed.bus.set(names_of.slate(found.series), codec.encode(found), px=topics.SLATE_TTL_MS)
+
+        yield Money(feed, put, put_slate)
         await feed.close()
 
 
@@ -195,6 +203,14 @@ async def test_nothing_written_is_nothing_known(money):
     facts = await money.feed.facts("house")
     assert (facts.causes, facts.epoch, facts.halt, facts.positions, facts.latched) == ((), 0, None, (), False)
     assert await money.feed.reports() == {}
+
+
+async def test_slates_are_those_that_were_asked_for_and_written(money):
+    assert await money.feed.slates([]) == {}
+    made = Slate("simulator", "KXNFLGAME", (SlateEvent("KXNFLGAME-A", "game-1", 7, "open"),), 3)
+    await money.write_slate(made)
+    wanted = [("simulator", "KXNFLGAME"), ("simulator", "KXNBAGAME"), ("demo", "KXNFLGAME")]
+    assert await money.feed.slates(wanted) == {("simulator", "KXNFLGAME"): made}
 
 
 async def test_the_first_cause_raises_the_epoch_and_the_same_cause_counts_once(money):

@@ -97,7 +97,7 @@ class Pipeline:
         }  # fmt: skip
         match role:
             case "catalog":
-                return config.Catalog(**base, exchange=self.exchange, events=(EVENT,), poll_seconds=0.3)
+                return config.Catalog(**base, exchange=self.exchange, events=(EVENT,), series=(), poll_seconds=0.3)
             case "ingest":
                 return config.Ingest(**base, exchange=self.exchange, event=EVENT)
             case "sources":

@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,24 @@ class SimulatorReady(msgspec.Struct, frozen=True):
     rest_url: str
     ws_url: str
     accounts: tuple[SimulatorAccount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What the simulator must play: events by name, and series with how many of their games at a time."""
+
+    events: Sequence[str]
+    series: Mapping[str, int]
+    every_s: float
+    """A further game of a followed series is listed this often."""
+
+    def options(self) -> list[str]:
+        """Twice as many games of a series as are wanted at a time: some come when others end."""
+        found = ["--games", ",".join(self.events)] if self.events else []
+        if self.series:
+            slate = ",".join(f"{series}:{most}:{2 * most}" for series, most in sorted(self.series.items()))
+            found += ["--slate", slate, "--list-every", f"{self.every_s:g}"]
+        return found
 
 
 @dataclass
@@ -159,12 +177,13 @@ async def start_redis(role: Role, data: Path, sockets: Path, logs: Path, parent_
 
 
 async def start_simulator(
-    state: Path, games: Sequence[str], speed: str, seed: str, logs: Path, parent_fd: int
+    state: Path, played: Played, speed: str, seed: str, logs: Path, parent_fd: int
 ) -> tuple[Helper, SimulatorReady]:
     """Start the simulator and wait for its one line. Raises InfraError with what it complained about."""
     command = [
         *(sys.executable, "-m", "services.simulator", "--port", "0", "--state-dir", str(state)),
-        *("--games", ",".join(games), "--speed", speed, "--seed", seed),
+        *("--speed", speed, "--seed", seed),
+        *played.options(),
     ]
     helper = Helper("simulator", command, logs / "simulator.log", parent_fd)
     process = await helper.start(stdout=asyncio.subprocess.PIPE)

@@ -12,10 +12,10 @@ from touchline_operator.desired.platform import Endpoint, Platform
 from touchline_operator.desired.render import loops
 from touchline_operator.desired.world import PolicyFacts
 from touchline_operator.reconcile.act import Reconciler
-from touchline_operator.reconcile.gather import FACTS_GOOD_MS, FAULT_KEPT_MS
+from touchline_operator.reconcile.gather import FACTS_GOOD_MS, FAULT_KEPT_MS, SLATES_GOOD_MS
 from touchline_operator.reconcile.manager import Manager, backoff
-from trading_logic.contracts.messages import Fault, Report
-from trading_logic.contracts.record import Cause, HaltState
+from trading_logic.contracts.messages import Fault, Report, Slate, SlateEvent
+from trading_logic.contracts.record import Cause, HaltState, PositionRecord
 
 PLATFORM = Platform(
     namespace="default",
@@ -324,3 +324,93 @@ async def test_what_a_pod_waits_for_is_the_reason(bench):
     await bench.turn()
     found = bench.condition("RiskPolicy", "house", "Ready")
     assert (found["reason"], found["message"]) == ("ImagePullBackOff", f"{name}: image x")
+
+
+SERIES_KEY = ("simulator", "KXNFLGAME")
+
+
+def listed(bench, **states):
+    start = bench.clock.now_ms + 60_000
+    found = tuple(SlateEvent(f"KXNFLGAME-{name}", f"game-{name}", start, state) for name, state in states.items())
+    bench.feed.by_series[SERIES_KEY] = Slate("simulator", "KXNFLGAME", found, bench.clock.now_ms)
+    bench.clock.now_ms += SLATES_GOOD_MS
+
+
+def following(bench, most=1):
+    wish = {"name": "nfl", "series": "KXNFLGAME", "startsWithinHours": 12, "maxEvents": most}
+    bench.cluster.put(strategy(markets=[wish]))
+
+
+def shown(bench):
+    return {m["event"]: m["state"] for m in bench.cluster.written["TradingStrategy", "sunday"]["status"]["markets"]}
+
+
+def sets(bench):
+    """Events with an ingest, a consumer and a decision."""
+    return [
+        sorted(
+            made["metadata"]["annotations"]["touchline.dev/event"]
+            for made in bench.cluster.objects.values()
+            if made["kind"] == "Deployment" and made["metadata"]["labels"]["app.kubernetes.io/component"] == role
+        )
+        for role in ("ingest", "consumer", "decision")
+    ]
+
+
+async def prune(bench):
+    await bench.turn()
+    for event in ("KXNFLGAME-A", "KXNFLGAME-B"):
+        await bench.reconciler.reconcile(LoopKey("event", "simulator", event))
+
+
+async def test_a_series_brings_a_games_whole_set_and_takes_it_away_once_settled(bench):
+    following(bench)
+    await bench.turn()
+    assert sets(bench) == [[], [], []]
+    assert list(bench.cluster.replicas("catalog").values()) == [1]
+    assert bench.cluster.replicas("source") == {}
+    listed(bench, A="open", B="open")
+    await bench.turn()
+    assert sets(bench) == [["KXNFLGAME-A"]] * 3
+    assert shown(bench) == {"KXNFLGAME-A": "Trading"}
+    listed(bench, A="over", B="open")
+    await prune(bench)
+    assert sets(bench) == [["KXNFLGAME-B"]] * 3
+    assert shown(bench) == {"KXNFLGAME-B": "Trading"}
+
+
+async def test_a_settled_event_with_a_position_drains_until_it_is_booked(bench):
+    following(bench)
+    listed(bench, A="open")
+    await bench.turn()
+    held = PositionRecord("KXNFLGAME-A-X", "game-A", "sunday", 100, 1, 0, 0, 1, 1)
+    bench.feed.set("house", PolicyFacts(epoch=1, positions=(held,)))
+    listed(bench, A="over")
+    await prune(bench)
+    assert sets(bench) == [["KXNFLGAME-A"], ["KXNFLGAME-A"], []]
+    assert shown(bench) == {"KXNFLGAME-A": "Draining"}
+    assert bench.executors() == [1]
+    bench.feed.set("house", PolicyFacts(epoch=1))
+    await prune(bench)
+    assert sets(bench) == [[], [], []]
+
+
+async def test_a_silent_catalog_leaves_what_is_there_also_over_a_restart_of_the_operator(bench):
+    following(bench, most=2)
+    listed(bench, A="open")
+    await bench.turn()
+    del bench.feed.by_series[SERIES_KEY]
+    bench.reconciler = Reconciler(bench.cluster, bench.feed, bench.clock, PLATFORM)
+    await prune(bench)
+    assert sets(bench) == [["KXNFLGAME-A"]] * 3
+    assert shown(bench) == {"KXNFLGAME-A": "Trading"}
+
+
+async def test_a_younger_strategy_that_names_a_followed_event_is_told_that_it_is_taken(bench):
+    following(bench)
+    listed(bench, A="open")
+    await bench.turn()
+    bench.cluster.put(strategy("late", event="KXNFLGAME-A"))
+    await bench.turn()
+    assert bench.condition("TradingStrategy", "late", "Ready")["reason"] == "EventTaken"
+    assert bench.condition("TradingStrategy", "sunday", "Ready")["reason"] != "EventTaken"

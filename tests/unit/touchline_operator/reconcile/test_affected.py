@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tests.fakes.resources import EVENT, OTHER_EVENT, policy, strategy
 from touchline_operator.desired.meta import LoopKey
-from touchline_operator.desired.world import World
+from touchline_operator.desired.world import Followed, World
 from touchline_operator.reconcile.affected import affected
 from touchline_operator.reconcile.gather import policy_of, strategy_of
 
@@ -60,3 +61,12 @@ def test_a_policy_that_goes_frees_its_account_and_touches_the_feed() -> None:
     other = strategy("other", riskPolicyRef={"name": "second"})
     found = keys(affected(world(first, second, other), world(second, other)))
     assert {"policy/first", "policy/second", "strategy/other", "feed/demo", f"event/demo/{EVENT}"} <= found
+
+
+def test_a_game_that_comes_by_series_wakes_its_follower_and_its_own_loops() -> None:
+    wish = {"name": "nfl", "series": "KXNFLGAME", "startsWithinHours": 12, "maxEvents": 4}
+    before = world(policy(), strategy("a", markets=[wish]), strategy("b", "KXB-1"))
+    after = replace(before, followed={"a": (Followed("KXNFLGAME-A", "KXNFLGAME"),)}, memo={})
+    expected = {"strategy/a", "policy/house", "feed/simulator", "event/simulator/KXNFLGAME-A"}
+    assert keys(affected(before, after)) == expected
+    assert keys(affected(after, before)) == expected
