@@ -208,6 +208,8 @@ class Rig:
             "ledger": config.LedgerConfig(
                 **of("ledger"), policy=POLICY, events=events, exchange=exchange, limits=LIMITS, trading_day=DAY,
                 spec_file=str(self.folder / "policy.json"),
+                mode="Paper",
+                webhook_folder="",
             ),
             "executor": config.ExecutorConfig(
                 **of("executor"), **strategy, events=events, exchange=exchange, limits=LIMITS, trading_day=DAY,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from services.exchange.budget import TIERS, Budget
@@ -11,12 +12,14 @@ from services.exchange.clock import SystemClock
 from services.exchange.rest import WitnessRest
 from services.exchange.rotation import first_key, follow_key
 from services.exchange.stream import ExchangeStream
+from services.ledger.alerting import Alerting, forget
 from services.ledger.desk import Desk
 from services.ledger.feeds import Feeds
 from services.ledger.gauges import AccountGauges
 from services.ledger.halting import Halter
 from services.ledger.lease import Leases, acquire, identify, release
 from services.ledger.spec import FileSource, HaltSource, SpecWatch
+from services.ledger.webhook import Webhook, client
 from services.ledger.witness import Witness
 from services.ledger.writer import LeaseLost, Writer
 from services.runtime.app import App, Fatal
@@ -44,20 +47,26 @@ async def main(app: App[LedgerConfig]) -> None:
         incarnation = await identify(app, writer)
         desk = Desk(cfg, writer, app.clock, app.log)
         await desk.load()
+        if not cfg.webhook_folder:
+            await forget(writer)
     except STORE_ERRORS as error:
         raise Fatal(f"record Redis at {app.record.url}: {error}") from error
     budget = Budget(TIERS["basic"].share(ACCOUNT_SHARE), clock)
     async with (
         WitnessRest(cfg.exchange.rest_url, keys, budget, clock, subaccount=cfg.exchange.subaccount) as venue,
         ExchangeStream(cfg.exchange.ws_url, keys, clock, app.clock.new_id) as stream,
+        client() if cfg.webhook_folder else nullcontext() as told,
     ):
         witness = Witness(app, desk, venue, stream)
         halter = Halter(app, desk, writer, venue)
         app.registry.register(AccountGauges(desk, halter))
         leases = Leases(app, writer, desk, witness, halter, incarnation)
         feeds = Feeds(app, desk, witness, halter, leases, desk.orders_at)
+        more = {"keys": follow_key(app, keys, venue, stream.reconnect)}
+        if told is not None:
+            more["alerts"] = Alerting(app, desk, writer, halter, Webhook(Path(cfg.webhook_folder), told)).run()
         try:
-            await _run_loops(app, desk, witness, halter, leases, feeds, follow_key(app, keys, venue, stream.reconnect))
+            await _run_loops(app, desk, witness, halter, leases, feeds, more)
         except* LeaseLost:
             # Whichever loop was fenced first: a wiped record must say so to whoever comes next.
             await leases.check_incarnation()
@@ -72,7 +81,7 @@ async def _run_loops(
     halter: Halter,
     leases: Leases,
     feeds: Feeds,
-    keys: Coroutine[None, None, None],
+    more: Mapping[str, Coroutine[None, None, None]],
 ) -> None:
     """Every loop until the process is told to stop; the first that fails ends them all."""
     async with asyncio.TaskGroup() as tasks:
@@ -88,7 +97,7 @@ async def _run_loops(
             tasks.create_task(feeds.fills_loop(), name="fills"),
             tasks.create_task(feeds.nudges_loop(), name="nudges"),
             tasks.create_task(feeds.risk_loop(), name="risk"),
-            tasks.create_task(keys, name="keys"),
+            *(tasks.create_task(loop, name=name) for name, loop in more.items()),
         ]
         source: HaltSource
         if app.config.spec_file:

@@ -121,7 +121,7 @@ class SpecWatch:
                 self._halter.refusal = ""
                 self._app.log.warning("resumed", cause=step.cause.id, note=step.note)
                 if step.note:
-                    await self._desk.event("resumed", source=step.cause.source, rule=step.cause.rule, reason=step.note)
+                    await self._desk.event("rebased", source=step.cause.source, rule=step.cause.rule, reason=step.note)
             case Refused(halt_id, why):
                 text = f"resume {halt_id} refused: {why}"
                 if text != self._halter.refusal:

@@ -82,7 +82,7 @@ class App(Generic[C]):
 
     async def report(self) -> None:
         """Write this process' report now. Errors of the bus pass to the caller."""
-        reason, message = self.status.first()
+        reason, message = self.status.told()
         body = Report(
             process=self.config.process,
             role=self.role,

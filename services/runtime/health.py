@@ -42,6 +42,7 @@ class Status:
 
     def __init__(self) -> None:
         self._faults: dict[str, Fault] = {"start": Fault("Starting", "not yet connected")}
+        self._notices: dict[str, tuple[str, str]] = {}
 
     def fault(self, part: str, reason: str, message: str, *, spec: bool = False, event: str = "") -> None:
         """`part` cannot work. `spec`: only another spec or Secret mends it; `event`: the one event it is about."""
@@ -53,6 +54,21 @@ class Status:
 
     def clear(self, part: str) -> None:
         self._faults.pop(part, None)
+
+    def notice(self, part: str, reason: str, message: str) -> None:
+        """Something that people must mend while the work goes on; no reason takes it away."""
+        if reason:
+            self._notices[part] = (reason, message)
+        else:
+            self._notices.pop(part, None)
+
+    def noticed(self, part: str) -> str:
+        """The reason of this part's notice, "" when there is none."""
+        return self._notices.get(part, ("", ""))[0]
+
+    def told(self) -> tuple[str, str]:
+        """(reason, message) for the report: the first fault, else the first notice, else ("", "")."""
+        return next(iter(self._notices.values()), ("", "")) if self.ready else self.first()
 
     def first(self) -> tuple[str, str]:
         """(reason, message) of the first fault, or ("", "")."""

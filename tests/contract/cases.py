@@ -71,6 +71,7 @@ WITH_SERIES = "startsWithinHours and maxEvents are needed with series and allowe
 SERIES = {"series": "KXNFLGAME", "startsWithinHours": 12, "maxEvents": 4}
 A, B = {"name": "a", "event": "KXNFLGAME-A"}, {"name": "b", "event": "KXNFLGAME-B"}
 SOURCE = {"name": "game", "plugin": "kalshi-live-data"}
+HOOK = {"type": "Webhook", "secretRef": {"name": "alerts"}}
 MODEL = {"name": "game-state", "weight": "0.5"}
 
 POLICIES = [
@@ -127,6 +128,12 @@ POLICIES = [
     _rp("reason too long", "Too long: may not be more than 512", halt=True, haltReason="x" * 513),
     _rp("resume without an id", "spec.resume.haltID: Required value", resume={"rebaseline": True}),
     _rp("resume of nothing", "should be at least 1 chars long", resume={"haltID": ""}),
+    _rp("alert of an unknown type", 'spec.alerts[0].type: Unsupported value: "Email": supported values: "Webhook"', alerts=[{"type": "Email", "secretRef": {"name": "alerts"}}]),
+    _rp("alert without a type", "spec.alerts[0].type: Required value", alerts=[{"secretRef": {"name": "alerts"}}]),
+    _rp("alert without a secret", "spec.alerts[0].secretRef: Required value", alerts=[{"type": "Webhook"}]),
+    _rp("alert with the url itself", NAME, alerts=[{"type": "Webhook", "secretRef": {"name": "https://example.com/hook"}}]),
+    _rp("two webhooks", 'spec.alerts[1]: Duplicate value: {"type":"Webhook"}', alerts=[HOOK, HOOK]),
+    _rp("too many alerts", "must have at most 4 items", alerts=[HOOK] * 5),
     _rp("name with a dot", f"metadata.name: {NAME}", name="house.main"),
     _rp("name too long", f"metadata.name: {NAME}", name="h" * 64),
 ]  # fmt: skip
@@ -242,6 +249,8 @@ GOOD_POLICIES = [
     _grp("halted without words", halt=True),
     _grp("reason empty", halt=False, haltReason=""),
     _grp("resumed", resume={"haltID": "dailyloss-1756990000000", "rebaseline": True}),
+    _grp("webhook", alerts=[HOOK]),
+    _grp("nobody is told", alerts=[]),
     _grp("longest name", name="h" * 63),
 ]  # fmt: skip
 GOOD: list[Good] = [

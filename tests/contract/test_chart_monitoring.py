@@ -28,7 +28,7 @@ ALERTS = yaml.safe_load((MONITORING / "alerts.yaml").read_text())
 RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
 BOARDS = sorted((MONITORING / "dashboards" / "json").glob("*.json"))
 RUNBOOKS = ROOT / "docs" / "runbooks"
-METRIC = re.compile(r"\b(touchline_[a-z_]+|up)\b(?=\{|\s|\)|$)")
+METRIC = re.compile(r"\b(touchline_[a-z_]+|up)\b(?=\{|\[|\s|\)|$)")
 VARIABLES = {"$namespace": "trading", "$policy": "house", "$__rate_interval": "1m"}
 
 
@@ -53,6 +53,8 @@ def counted(tree: ast.AST) -> Iterator[tuple[str, str]]:
         match node:
             case ast.Call(func=ast.Attribute(attr="count" | "histogram" as what), args=[first, *_]):
                 yield from ((what, text.partition(":")[0]) for text in literals(first))
+            case ast.Call(func=ast.Name(id="Counter"), args=[ast.Constant(value=str(text)), *_]):
+                yield "whole", text
             case ast.Subscript(value=ast.Name(id="counters"), slice=ast.Constant(value=str(text))):
                 yield "count", text
 
@@ -76,7 +78,9 @@ def exposed() -> set[str]:
             continue
         for what, name in counted(ast.parse(path.read_text())):
             base = f"touchline_{role}_{name}".replace("-", "_")
-            if what == "count":
+            if what == "whole":
+                found.add(f"{name}_total")
+            elif what == "count":
                 found.add(f"{base}_total")
             else:
                 found |= {f"{base}_seconds_{part}" for part in ("bucket", "sum", "count")}
@@ -84,9 +88,9 @@ def exposed() -> set[str]:
 
 
 def test_the_search_for_metrics_finds_each_way_to_make_one():
-    source = 'app.count("a")\napp.count("b" if x else "c")\napp.count(f"d:{rule}")\napp.histogram("e", "text")\ncounters["f"] = 1'
+    source = 'app.count("a")\napp.count("b" if x else "c")\napp.count(f"d:{rule}")\napp.histogram("e", "text")\ncounters["f"] = 1\nCounter("touchline_g", "text")'
     assert list(counted(ast.parse(source))) == [
-        ("count", "a"), ("count", "b"), ("count", "c"), ("count", "d"), ("histogram", "e"), ("count", "f")
+        ("count", "a"), ("count", "b"), ("count", "c"), ("count", "d"), ("histogram", "e"), ("count", "f"), ("whole", "touchline_g")
     ]  # fmt: skip
 
 

@@ -176,6 +176,8 @@ class LedgerConfig(Process, frozen=True):
     limits: Limits
     trading_day: TradingDay
     spec_file: str  # local runs: file with the policy's halt fields; "" on Kubernetes
+    mode: Literal["Paper", "Live"]
+    webhook_folder: str  # holds `url` and, if the receiver asks for one, `token`; "" when nobody is told of halts
 
 
 C = TypeVar("C", bound=Config)

@@ -355,7 +355,9 @@ class FillReport(Message, frozen=True, gc=False, tag="fill"):
 class RiskEvent(Message, frozen=True, gc=False, tag="risk"):
     """Something that people must be able to find later."""
 
-    kind: Literal["latched", "resumed", "halted", "pending-venue", "breach", "gap", "booked", "settled", "day"]
+    kind: Literal[
+        "latched", "resumed", "rebased", "halted", "pending-venue", "breach", "gap", "booked", "settled", "day"
+    ]
     source: str
     rule: str
     value: str

@@ -215,6 +215,10 @@ class RecordTopics:
         """Stream of RiskEvent."""
         return self._of("risk-events")
 
+    def alerts(self) -> str:
+        """Hash: how far people were told: `sent`, an id in risk_events; `late`, the last alert of a late halt."""
+        return self._of("alerts")
+
 
 def report(namespace: str, process: str) -> str:
     """Key (bus, with a time to live) of one process' report of itself."""

@@ -19,6 +19,7 @@ from touchline_operator.api.common import (
     dollars,
     fraction,
     refuse,
+    repeated,
 )
 
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
@@ -58,6 +59,13 @@ class TradingDay(ApiModel):
     starts_at: Annotated[str, Text(_TIME, 5, 'a time in quotes from "00:00" to "23:59"')] = "06:00"
 
 
+class Alert(ApiModel):
+    """One way to tell people of halts and resumes; its Secret holds the keys url and, optionally, token."""
+
+    type: Literal["Webhook"]
+    secret_ref: Ref
+
+
 class Resume(ApiModel):
     """Which cause of a halt people have dealt with."""
 
@@ -82,6 +90,7 @@ class RiskPolicySpec(ApiModel):
     max_trades_per_day: Annotated[int, Field(ge=1, le=10_000)] = 20
     stale_after_seconds: Annotated[int, Field(ge=2, le=60)] = 10
     degraded_kelly_multiplier: Annotated[int, fraction("0", "1")] = 500_000
+    alerts: Annotated[tuple[Alert, ...], Field(min_length=0, max_length=4, strict=False)] = ()
     halt: bool = False
     halt_reason: Annotated[str, Field(max_length=512)] = ""
     resume: Resume | None = None
@@ -94,6 +103,9 @@ class RiskPolicySpec(ApiModel):
             raise broken_rule("maxDailyLoss must be below maxDrawdown, else it could never fire first")
         if self.min_position_dollars >= self.max_position_dollars:
             raise broken_rule("minPositionDollars must be below maxPositionDollars")
+        twice = repeated([alert.type for alert in self.alerts])
+        if twice is not None:
+            raise broken_rule(f"alerts: {twice} stands twice; each type is allowed once")
         if self.halt_reason and not self.halt:
             raise broken_rule("haltReason is allowed only together with halt: true")
         return self

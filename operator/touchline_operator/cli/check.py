@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from touchline_operator.adapters.local.folder import Folder
 from touchline_operator.adapters.local.resources import LocalResources
 from touchline_operator.api import RiskPolicy, TradingStrategy
 from touchline_operator.cli.errors import BAD_INPUT, CommandError
-from touchline_operator.desired.platform import KEY_ID, PRIVATE_KEY
+from touchline_operator.desired.platform import KEY_ID, PRIVATE_KEY, TOKEN, URL
 from touchline_operator.reconcile.gather import policy_of, strategy_of
 
 
@@ -42,11 +43,15 @@ def check_together(resources: LocalResources, folder: Folder) -> None:
         exchange = policy.spec.exchange
         for ref in (exchange.credentials_secret_ref, exchange.read_only_secret_ref):
             if ref is not None:
-                _check_secret(folder.secrets / ref.name, f"RiskPolicy/{policy.metadata.name}")
+                _check_secret(folder.secrets / ref.name, (KEY_ID, PRIVATE_KEY), f"RiskPolicy/{policy.metadata.name}")
+        for alert in policy.spec.alerts:
+            place = folder.secrets / alert.secret_ref.name
+            files = (URL, TOKEN) if (place / TOKEN).exists() else (URL,)
+            _check_secret(place, files, f"RiskPolicy/{policy.metadata.name}")
 
 
-def _check_secret(folder: Path, who: str) -> None:
-    for name in (KEY_ID, PRIVATE_KEY):
+def _check_secret(folder: Path, files: Sequence[str], who: str) -> None:
+    for name in files:
         file = folder / name
         if not file.is_file():
             raise CommandError(

@@ -214,8 +214,18 @@ def _policy_ready(
     if facts is None:
         return State(Condition.READY, "False", Reason.RECORD_UNREACHABLE, halted.message)
     if facts.latched:
-        return State(Condition.READY, "False", Reason.HALTED, halted.message)
-    return _first_fault(observed) or State(Condition.READY, "True", Reason.READY)
+        return State(
+            Condition.READY, "False", Reason.HALTED, "; ".join(filter(None, (halted.message, _notice(observed))))
+        )
+    return _first_fault(observed) or State(Condition.READY, "True", Reason.READY, _notice(observed))
+
+
+def _notice(observed: Observed) -> str:
+    """What a process that works wants mended all the same, such as a receiver of alerts that does not answer."""
+    told = (observed.reports.get(str(made["metadata"]["name"])) for made in observed.deployments)
+    return next(
+        (f"{report.process}: {report.message}" for report in told if report and report.ready and report.reason), ""
+    )
 
 
 def _freshness(policy: RiskPolicy, account: Figures | None, facts: PolicyFacts | None, wall_ms: int) -> list[State]:

@@ -30,6 +30,8 @@ CONFIG_FOLDER = "/etc/touchline"
 CONFIG_FILE = "config.json"
 KEY_ID = "keyID"
 PRIVATE_KEY = "privateKey"
+URL = "url"
+TOKEN = "token"  # noqa: S105  - the name of a file
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from touchline_operator.desired.needs import (
     trading_secret,
 )
 from touchline_operator.desired.platform import Platform
-from touchline_operator.desired.workload import config_map, deployment
+from touchline_operator.desired.workload import SecretMount, account_key, config_map, deployment
 from touchline_operator.desired.world import Invalid, World, feed_of, name_of
 from touchline_operator.names import Reason, Role
 from trading_logic.contracts import config
@@ -94,7 +94,7 @@ def render_strategy(world: World, name: str, platform: Platform) -> list[Object]
     )
     policy = world.policy_of(strategy) if isinstance(strategy, TradingStrategy) else None
     if isinstance(strategy, Invalid) or policy is None:
-        return [deployment(child, None, 0, None, platform)]
+        return [deployment(child, None, 0, (), platform)]
     objects: list[Object] = []
     if why_not is None or why_not.reason not in NO_DECISIONS:
         for event, market in decided(world, strategy):
@@ -118,7 +118,11 @@ def render_strategy(world: World, name: str, platform: Platform) -> list[Object]
             entry=cfg.entry(strategy.spec),
         )
     )
-    return [*objects, config_map(child, file), deployment(child, file, int(why_not is None), secret, platform)]
+    return [
+        *objects,
+        config_map(child, file),
+        deployment(child, file, int(why_not is None), account_key(secret), platform),
+    ]
 
 
 def _decision(
@@ -154,7 +158,7 @@ def _decision(
             limits=cfg.limits(policy.spec),
         )
     )
-    return [config_map(child, file), deployment(child, file, 1, None, platform)]
+    return [config_map(child, file), deployment(child, file, 1, (), platform)]
 
 
 def render_policy(world: World, name: str, platform: Platform) -> list[Object]:
@@ -175,8 +179,9 @@ def render_policy(world: World, name: str, platform: Platform) -> list[Object]:
     access = [] if platform.spec_file else own_policy_access(child, name)
     account = child.name if access else None
     if isinstance(policy, Invalid) or account_refusal(world, policy) is not None:
-        return [*access, deployment(child, None, 0, None, platform, account)]
+        return [*access, deployment(child, None, 0, (), platform, account)]
     secret = trading_secret(policy, platform)
+    hooks = [alert.secret_ref.name for alert in policy.spec.alerts]  # one at most: the types differ, and there is one
     file = cfg.text(
         config.LedgerConfig(
             process=child.name,
@@ -191,9 +196,12 @@ def render_policy(world: World, name: str, platform: Platform) -> list[Object]:
             limits=cfg.limits(policy.spec),
             trading_day=cfg.trading_day(policy.spec),
             spec_file=platform.spec_file.format(policy=name),
+            mode=policy.spec.mode,
+            webhook_folder=platform.secret_folder.format(secret=hooks[0]) if hooks else "",
         )
     )
-    return [*access, config_map(child, file), deployment(child, file, 1, secret, platform, account)]
+    mounts = [*account_key(secret), *(SecretMount("alerts", hook) for hook in hooks if hook != secret)]
+    return [*access, config_map(child, file), deployment(child, file, 1, mounts, platform, account)]
 
 
 def _owners(need: EventNeed) -> tuple[Object, ...]:
@@ -249,9 +257,9 @@ def render_event(world: World, key: LoopKey, platform: Platform) -> list[Object]
     )
     return [
         config_map(ingest, ingest_file),
-        deployment(ingest, ingest_file, 1, secret, platform),
+        deployment(ingest, ingest_file, 1, account_key(secret), platform),
         config_map(consumer, consumer_file),
-        deployment(consumer, consumer_file, 1, None, platform),
+        deployment(consumer, consumer_file, 1, (), platform),
     ]
 
 
@@ -291,7 +299,7 @@ def render_feed(world: World, feed: str, platform: Platform) -> list[Object]:
             poll_seconds=platform.catalog_poll_seconds,
         )
     )
-    objects = [config_map(catalog, file), deployment(catalog, file, 1, secret, platform)]
+    objects = [config_map(catalog, file), deployment(catalog, file, 1, account_key(secret), platform)]
     for name, wish in sorted(source_needs(world, feed).items()):
         child = Child(
             name=processes.shared_source(feed, name),
@@ -317,5 +325,5 @@ def render_feed(world: World, feed: str, platform: Platform) -> list[Object]:
                 exchange=cfg.exchange(platform, feed, None),
             )
         )
-        objects += [config_map(child, file), deployment(child, file, 1, None, platform)]
+        objects += [config_map(child, file), deployment(child, file, 1, (), platform)]
     return objects

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from touchline_operator import names
 from touchline_operator.desired.meta import Child, Object
@@ -15,13 +17,42 @@ SINGLE_WRITERS = frozenset({Role.EXECUTOR, Role.LEDGER})
 SHORT_GRACE_SECONDS = 10
 
 
+@dataclass(frozen=True, slots=True)
+class SecretMount:
+    """A Secret as files."""
+
+    volume: str
+    secret: str
+
+    def mount(self, platform: Platform) -> Object:
+        return {
+            "name": self.volume,
+            "mountPath": platform.secret_folder.format(secret=self.secret),
+            "readOnly": True,
+        }
+
+    def of_pod(self) -> Object:
+        # Optional: a process that starts without its key says which file is missing; a pod that waits for it does not.
+        return {"name": self.volume, "secret": {"secretName": self.secret, "defaultMode": 0o440, "optional": True}}
+
+
+def account_key(secret: str | None) -> tuple[SecretMount, ...]:
+    """The key of an exchange account; None for a process that holds none."""
+    return () if secret is None else (SecretMount("key", secret),)
+
+
 def config_map(child: Child, config: str) -> Object:
     """The process' one configuration file."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": child.metadata(), "data": {CONFIG_FILE: config}}
 
 
 def deployment(
-    child: Child, config: str | None, replicas: int, secret: str | None, platform: Platform, account: str | None = None
+    child: Child,
+    config: str | None,
+    replicas: int,
+    secrets: Sequence[SecretMount],
+    platform: Platform,
+    account: str | None = None,
 ) -> Object:
     """The process' Deployment; `replicas` is always spelled out. `config` None: it may not run, there is no file.
 
@@ -33,10 +64,8 @@ def deployment(
     digest = hashlib.sha256(config.encode()).hexdigest()[:16] if config is not None else "none"
     mounts: list[Object] = [{"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True}]
     volumes: list[Object] = [{"name": "config", "configMap": {"name": child.name}}]
-    if secret is not None:
-        mounts.append({"name": "key", "mountPath": platform.secret_folder.format(secret=secret), "readOnly": True})
-        # Optional: a process that starts without its key says which file is missing; a pod that waits for it does not.
-        volumes.append({"name": "key", "secret": {"secretName": secret, "defaultMode": 0o440, "optional": True}})
+    mounts += [secret.mount(platform) for secret in secrets]
+    volumes += [secret.of_pod() for secret in secrets]
     container: Object = {
         "name": str(child.role),
         "image": platform.image,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -113,6 +114,8 @@ class World:
     redis_url: str
     folder: Path
     limits: config.Limits = LIMITS
+    webhook_folder: str = ""
+    log: Path | None = None
     process: subprocess.Popen[bytes] | None = None
     started_ms: int = 0
     fence: Fence | None = None
@@ -144,13 +147,18 @@ class World:
             limits=self.limits,
             trading_day=DAY,
             spec_file=str(self.folder / "spec.json"),
+            mode="Paper",
+            webhook_folder=self.webhook_folder,
         )
 
     def start(self) -> None:
         path = self.folder / "ledger.json"
         path.write_bytes(msgspec.json.encode(self.config()))
         self.started_ms = time.time_ns() // 1_000_000
-        self.process = subprocess.Popen([sys.executable, "-m", "services.ledger", "--config", str(path)])
+        command = [sys.executable, "-m", "services.ledger", "--config", str(path)]
+        with contextlib.ExitStack() as files:
+            log = files.enter_context(self.log.open("ab")) if self.log is not None else None
+            self.process = subprocess.Popen(command, stderr=log)
 
     def kill(self, number: int = signal.SIGKILL) -> int:
         assert self.process is not None

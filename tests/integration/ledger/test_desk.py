@@ -63,7 +63,7 @@ def configured() -> config.LedgerConfig:
     return config.LedgerConfig(
         process="ledger", namespace="test", redis=config.Redis("", ""), health=config.Health(""), log_format="json",
         feed="simulator", policy="house", events=(), exchange=config.Exchange("Simulator", "", "", "", "", 0),
-        limits=LIMITS, trading_day=config.TradingDay("America/New_York", "06:00"), spec_file="",
+        limits=LIMITS, trading_day=config.TradingDay("America/New_York", "06:00"), spec_file="", mode="Paper", webhook_folder="",
     )  # fmt: skip
 
 

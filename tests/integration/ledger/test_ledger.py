@@ -235,7 +235,7 @@ async def test_a_breach_latches_and_the_halt_ends_with_nothing_resting(world: Wo
     risk = await world.risk()
     assert abs(int(risk["peak"]) - int(risk["equity"])) < 1_000_000
     assert await world.record.epoch() == epoch + 2
-    assert any(event.kind == "resumed" and "before" in event.reason for event in await world.events())
+    assert any(event.kind == "rebased" and "before" in event.reason for event in await world.events())
 
 
 async def test_the_trading_lease_ends_with_the_ledger(world: World) -> None:

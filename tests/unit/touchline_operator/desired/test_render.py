@@ -122,3 +122,30 @@ def test_every_object_is_named_once_and_owned():
         if o["kind"] == "Deployment" and any("secret" in v for v in o["spec"]["template"]["spec"]["volumes"])
     }
     assert mounts == {"executor", "ledger", "ingest", "catalog"}
+
+
+def test_the_secret_of_alerts_is_mounted_in_the_ledger_only_and_may_be_missing():
+    hook = {"type": "Webhook", "secretRef": {"name": "hook"}}
+    world = World(
+        (strategy_of(_meta(strategy(), 1)),), (policy_of(_meta(policy(alerts=[hook]), 0)),), {"house": PolicyFacts()}
+    )
+    mounts = {}
+    for made in render_all(world, PLATFORM):
+        if made["kind"] == "Deployment":
+            pod = made["spec"]["template"]["spec"]
+            wanted = [
+                volume["secret"] for volume in pod["volumes"] if volume.get("secret", {}).get("secretName") == "hook"
+            ]
+            mounts[made["metadata"]["name"]] = wanted
+    assert {name for name, found in mounts.items() if found} == {child_name(Role.LEDGER, "house")}
+    assert mounts[child_name(Role.LEDGER, "house")] == [{"secretName": "hook", "defaultMode": 0o440, "optional": True}]
+
+
+def test_one_secret_for_key_and_alerts_is_mounted_once():
+    hook = {"type": "Webhook", "secretRef": {"name": "kalshi"}}
+    exchange = {"environment": "Simulator", "credentialsSecretRef": {"name": "kalshi"}}
+    world = World((), (policy_of(_meta(policy(exchange=exchange, alerts=[hook]), 0)),), {"house": PolicyFacts()})
+    (ledger,) = [made for made in render_all(world, PLATFORM) if made["kind"] == "Deployment"]
+    (container,) = ledger["spec"]["template"]["spec"]["containers"]
+    paths = [mount["mountPath"] for mount in container["volumeMounts"]]
+    assert len(paths) == len(set(paths)) == 2
