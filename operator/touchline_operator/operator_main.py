@@ -8,12 +8,12 @@ import socket
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from touchline_operator.adapters.local.clock import SystemClock
-from touchline_operator.desired.platform import KALSHI, Endpoint, Platform
+from touchline_operator.desired.platform import KALSHI, Endpoint, Network, Platform
 from touchline_operator.handlers.logs import configure_logs
 from touchline_operator.handlers.registry import run
 from touchline_operator.handlers.shepherd import Shepherd
@@ -28,6 +28,20 @@ class Simulator(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     ws_url: str
 
 
+class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """What the processes' NetworkPolicies must let through; see `desired.platform.Network`."""
+
+    home: str
+    bundled_redis: bool
+    external_redis_ports: tuple[int, ...]
+    redis_cidrs: tuple[str, ...]
+    exchange_cidrs: tuple[str, ...]
+    outside_cidrs: tuple[str, ...]
+    api_server_ports: tuple[int, ...]
+    api_server_cidrs: tuple[str, ...]
+    metrics_from: tuple[dict[str, Any], ...]
+
+
 class OperatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """The operator's one configuration file; the chart writes it.
 
@@ -40,6 +54,7 @@ class OperatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
     image: str
     liveness: str
     simulator: Simulator | None = None
+    network: NetworkConfig | None = None
     log_format: Literal["json", "console"] = "json"
 
 
@@ -55,7 +70,15 @@ def platform(config: OperatorConfig, namespace: str) -> Platform:
         image=config.image,
         log_format=config.log_format,
         endpoints=endpoints,
+        network=_network(config),
     )
+
+
+def _network(config: OperatorConfig) -> Network | None:
+    given = config.network
+    if given is None:
+        return None
+    return Network(**msgspec.structs.asdict(given), simulator=config.simulator is not None)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -247,6 +247,17 @@ class Bench:
             "recordUrl": self.redis_url,
             "image": "touchline/service:test",
             "liveness": self.liveness,
+            "network": {
+                "home": self.kube.namespace,
+                "bundledRedis": True,
+                "externalRedisPorts": [],
+                "redisCidrs": [],
+                "exchangeCidrs": [],
+                "outsideCidrs": [],
+                "apiServerPorts": [6443],
+                "apiServerCidrs": [],
+                "metricsFrom": [{"namespaceSelector": {}}],
+            },
             "simulator": {
                 "restUrl": "http://simulator:8080/trade-api/v2",
                 "wsUrl": "ws://simulator:8080/trade-api/ws/v2",

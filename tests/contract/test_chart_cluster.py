@@ -107,7 +107,7 @@ def test_an_upgrade_keeps_the_simulators_keys_and_restarts_no_pod(api: Api, rest
         helm("upgrade", "touchline", chart, "-n", restricted, "--set", "simulator.policies={house,guest}")
         assert secret() == before
         assert [name for name, pod in templates().items() if pod != running[name]] == ["touchline-simulator"]
-        helm("upgrade", "touchline", chart, "-n", restricted, "--set", "networkPolicies.enabled=false")
+        helm("upgrade", "touchline", chart, "-n", restricted, "--set", "operator.serviceAccountAnnotations.team=desk")
         assert secret() == before
         assert templates() == running
     finally:

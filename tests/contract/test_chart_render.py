@@ -163,6 +163,7 @@ def test_a_redis_of_ones_own():
     assert not [made for made in objects if "record" in made["metadata"]["name"]]
     config = json.loads(one(objects, "ConfigMap", "touchline-operator")["data"]["config.json"])
     assert (config["recordUrl"], config["busUrl"]) == (OURS, BUS)
+    assert (config["network"]["bundledRedis"], config["network"]["externalRedisPorts"]) == (True, [6390])
     opened = one(objects, "NetworkPolicy", "touchline-to-redis")["spec"]["egress"][1]
     assert opened == {"ports": [{"protocol": "TCP", "port": 6390}]}
 
@@ -338,7 +339,7 @@ def ports_out(objects, labels):
 
 
 def test_every_pod_is_denied_all_that_it_does_not_need():
-    objects = render()
+    objects = [*render(), *(made for made in golden_objects() if made["kind"] == "NetworkPolicy")]
     deny = one(objects, "NetworkPolicy", "touchline-deny")["spec"]
     assert deny["policyTypes"] == ["Ingress", "Egress"]
     labels = {whose: template["metadata"]["labels"] for whose, template in [*pods(objects), *pods(golden_objects())]}
@@ -354,6 +355,32 @@ def test_every_pod_is_denied_all_that_it_does_not_need():
         if role in {"catalog", "ingest", "source", "executor", "ledger"}:
             wanted |= {443, 8080}
         assert ports_out(objects, found) == wanted, whose
+
+
+def test_cidrs_narrow_what_leaves_and_reach_the_operator():
+    operator_main = pytest.importorskip("touchline_operator.operator_main")
+    objects = render(
+        {
+            "networkPolicies.apiServerCIDRs": "{10.0.0.1/32}",
+            "networkPolicies.exchangeCIDRs": "{203.0.113.0/24}",
+            "redis.bus.url": OURS,
+            "redis.record.url": OURS,
+            "networkPolicies.redisCIDRs": "{10.9.0.0/16}",
+        }
+    )
+    (rule,) = one(objects, "NetworkPolicy", "touchline-api-server")["spec"]["egress"]
+    assert rule["to"] == [{"ipBlock": {"cidr": "10.0.0.1/32"}}]
+    assert one(objects, "NetworkPolicy", "touchline-to-redis")["spec"]["egress"][1]["to"] == [
+        {"ipBlock": {"cidr": "10.9.0.0/16"}}
+    ]
+    text = one(objects, "ConfigMap", "touchline-operator")["data"]["config.json"]
+    config = msgspec.json.decode(text, type=operator_main.OperatorConfig)
+    network = operator_main.platform(config, "trading").network
+    assert (network.home, network.bundled_redis, network.simulator) == ("trading", False, True)
+    assert (network.exchange_cidrs, network.redis_cidrs) == (("203.0.113.0/24",), ("10.9.0.0/16",))
+    assert network.metrics_from == ({"namespaceSelector": {}},)
+    off = one(render({"networkPolicies.enabled": "false"}), "ConfigMap", "touchline-operator")["data"]["config.json"]
+    assert "network" not in json.loads(off)
 
 
 def test_redis_hears_our_pods_and_nobody_else():

@@ -41,6 +41,11 @@ def test_a_strategy_gets_its_processes_is_edited_and_deleted(at: Bench) -> None:
     (role,) = at.kube.children("ledger", "Role")
     assert [rule["resourceNames"] for rule in role["rules"]] == [["house"]]
 
+    policies = until(
+        lambda: len(made := at.kube.children("", "NetworkPolicy")) == len(ROLES) and made, 10, "no policies"
+    )
+    assert {made["metadata"]["labels"][names.COMPONENT] for made in policies} == set(ROLES)
+
     status = until(lambda: at.kube.get("TradingStrategy", "sunday").get("status"), 10, "no status")
     assert status["observedGeneration"] == 1
     assert {c["type"] for c in status["conditions"]} == {str(c) for c in names.STRATEGY_CONDITIONS}
@@ -52,7 +57,7 @@ def test_a_strategy_gets_its_processes_is_edited_and_deleted(at: Bench) -> None:
         15,
         "the removed event's ingest stays",
     )
-    assert len(at.kube.children("decision")) == 1
+    until(lambda: len(at.kube.children("decision")) == 1, 10, "the removed event's decision stays")
 
     at.kube.delete("TradingStrategy", "sunday")
     until(lambda: at.kube.get("TradingStrategy", "sunday") is None, 20, "the finalizer stays")
@@ -60,6 +65,7 @@ def test_a_strategy_gets_its_processes_is_edited_and_deleted(at: Bench) -> None:
     at.kube.delete("RiskPolicy", "house")
     until(lambda: at.kube.get("RiskPolicy", "house") is None, 20, "the policy's finalizer stays")
     until(lambda: not at.kube.children(), 30, "children stay")
+    until(lambda: not at.kube.children("", "NetworkPolicy"), 10, "NetworkPolicies stay")
     assert at.stop() == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 import pytest
 import yaml
 
-from touchline_operator.desired.platform import Endpoint, Platform
+from touchline_operator.desired.platform import Endpoint, Network, Platform
 from touchline_operator.desired.render import render_all
 from touchline_operator.desired.world import Followed, Invalid, PolicyFacts, World
 from touchline_operator.reconcile.gather import policy_of, strategy_of
@@ -27,6 +28,9 @@ PLATFORM = Platform(
         "Production": Endpoint("https://production.example/v2", "wss://production.example/v2"),
     },
 )
+NETWORK = Network("default", simulator=True, metrics_from=({"namespaceSelector": {}},))
+WITH_NETWORK = "one-strategy"
+"""They are the same in every case: one shows them."""
 
 
 def load(case: str) -> World:
@@ -57,7 +61,8 @@ _Dumper.add_representer(str, _text)
 
 @pytest.mark.parametrize("case", CASES)
 def test_render_is_what_the_file_says(case: str) -> None:
-    made = yaml.dump_all(render_all(load(case), PLATFORM), Dumper=_Dumper, sort_keys=True, width=120)
+    platform = replace(PLATFORM, network=NETWORK if case == WITH_NETWORK else None)
+    made = yaml.dump_all(render_all(load(case), platform), Dumper=_Dumper, sort_keys=True, width=120)
     expected = HERE / case / "expected.yaml"
     if os.environ.get("TOUCHLINE_REFRESH_GOLDEN") == "1":
         expected.write_text(made)

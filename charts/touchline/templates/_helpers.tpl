@@ -97,3 +97,13 @@ namespace: {{ .root.Release.Namespace }}
 labels:
   {{- include "touchline.labels" (dict "root" .root "component" "network") | nindent 2 }}
 {{- end }}
+
+{{- /* Where a rule of a NetworkPolicy reaches; no CIDRs: anywhere. */ -}}
+{{- define "touchline.cidrs" -}}
+{{- with . }}
+to:
+  {{- range . }}
+  - ipBlock: {cidr: {{ . | quote }}}
+  {{- end }}
+{{- end }}
+{{- end }}

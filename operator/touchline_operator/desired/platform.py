@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from touchline_operator.api.common import Environment
 
@@ -26,12 +26,32 @@ KALSHI: Mapping[Environment, Endpoint] = {
     ),
 }
 
+HEALTH_PORT = 8080
 CONFIG_FOLDER = "/etc/touchline"
 CONFIG_FILE = "config.json"
 KEY_ID = "keyID"
 PRIVATE_KEY = "privateKey"
 URL = "url"
 TOKEN = "token"  # noqa: S105  - the name of a file
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Where the other ends are. Empty CIDRs mean any address, on the port alone."""
+
+    home: str
+    """Namespace of the release: its Redis and its simulator."""
+    bundled_redis: bool = True
+    """Whether the release runs at least one Redis."""
+    simulator: bool = False
+    external_redis_ports: Sequence[int] = ()
+    redis_cidrs: Sequence[str] = ()
+    exchange_cidrs: Sequence[str] = ()
+    outside_cidrs: Sequence[str] = ()
+    api_server_ports: Sequence[int] = (443, 6443)
+    api_server_cidrs: Sequence[str] = ()
+    metrics_from: Sequence[Mapping[str, Any]] = ()
+    """NetworkPolicy peers that may read /metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +70,5 @@ class Platform:
     endpoints: Mapping[Environment, Endpoint] = field(default_factory=lambda: dict(KALSHI))
     catalog_poll_seconds: float = 5.0
     grace_seconds: int = 30
+    network: Network | None = None
+    """None: no NetworkPolicies."""

@@ -6,7 +6,7 @@ from touchline_operator import names
 from touchline_operator.api import RiskPolicy, TradingStrategy
 from touchline_operator.decide.checks import account_refusal, refusal
 from touchline_operator.desired import config as cfg
-from touchline_operator.desired import processes
+from touchline_operator.desired import network, processes
 from touchline_operator.desired.access import own_policy_access
 from touchline_operator.desired.meta import Child, LoopKey, Object, owner
 from touchline_operator.desired.needs import (
@@ -30,6 +30,9 @@ from trading_logic.contracts import config
 # A strategy that must not trade at all has nothing to decide; a halted or suspended one goes on deciding: evidence.
 NO_DECISIONS = frozenset({Reason.DELETED, Reason.ACCOUNT_IN_USE, Reason.EVENT_TAKEN, Reason.MODE_MISMATCH})
 
+NETWORK_OWNERS = 20
+"""Owners only keep garbage collection away and clean up at the end: a few are enough."""
+
 
 def loops(world: World) -> frozenset[LoopKey]:
     """Every loop that this world needs. Shared by all who ask: not to be changed."""
@@ -42,6 +45,8 @@ def loops(world: World) -> frozenset[LoopKey]:
 def _loops(world: World) -> set[LoopKey]:
     keys = {LoopKey("strategy", name_of(strategy)) for strategy in world.strategies}
     keys |= {LoopKey("policy", name_of(policy)) for policy in world.policies}
+    if world.policies:
+        keys.add(network.LOOP)
     for feed in {feed_of(policy) for policy in world.good_policies()}:
         needs = event_needs(world, feed)
         keys |= {LoopKey("event", feed, event) for event in needs}
@@ -61,6 +66,8 @@ def render(world: World, key: LoopKey, platform: Platform) -> list[Object]:
             return render_event(world, key, platform)
         case "feed":
             return render_feed(world, key.name, platform)
+        case network.LOOP.kind:
+            return render_network(world, platform)
         case kind:
             raise ValueError(f"no loop of kind {kind}")
 
@@ -202,6 +209,15 @@ def render_policy(world: World, name: str, platform: Platform) -> list[Object]:
     )
     mounts = [*account_key(secret), *(SecretMount("alerts", hook) for hook in hooks if hook != secret)]
     return [*access, config_map(child, file), deployment(child, file, 1, mounts, platform, account)]
+
+
+def render_network(world: World, platform: Platform) -> list[Object]:
+    """NetworkPolicies of the namespace, owned by its policies: without one of them nothing runs."""
+    if platform.network is None or not world.policies:
+        return []
+    found = sorted(world.policies, key=name_of)[:NETWORK_OWNERS]
+    owners = [owner(policy, "RiskPolicy", controller=False) for policy in found]
+    return network.network_policies(platform.namespace, owners, platform.network)
 
 
 def _owners(need: EventNeed) -> tuple[Object, ...]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from touchline_operator import names
 from touchline_operator.desired.meta import Child, Object
-from touchline_operator.desired.platform import CONFIG_FILE, CONFIG_FOLDER, Platform
+from touchline_operator.desired.platform import CONFIG_FILE, CONFIG_FOLDER, HEALTH_PORT, Platform
 from touchline_operator.names import Role
 
-HEALTH_PORT = 8080
 # Two writers at once would fence each other off; the old one must be gone before the new one starts.
 SINGLE_WRITERS = frozenset({Role.EXECUTOR, Role.LEDGER})
 SHORT_GRACE_SECONDS = 10

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from touchline_operator.api import RiskPolicy, TradingStrategy
 from touchline_operator.decide.checks import account_of
-from touchline_operator.desired import processes
+from touchline_operator.desired import network, processes
 from touchline_operator.desired.meta import LoopKey
 from touchline_operator.desired.needs import strategy_events
 from touchline_operator.desired.processes import strategy_processes
@@ -75,6 +75,8 @@ def _by_process(world: World) -> Mapping[str, set[LoopKey]]:
 def _of_policies(before: World, after: World) -> set[LoopKey]:
     keys: set[LoopKey] = set()
     for name, old, new in _changes(before.policy_by_name, after.policy_by_name):
+        if old is None or new is None:
+            keys.add(network.LOOP)
         keys |= of_policy(before, name) | of_policy(after, name)
         accounts = {account_of(one) for one in (old, new) if isinstance(one, RiskPolicy)}
         feeds = {feed_of(one) for one in (old, new) if isinstance(one, RiskPolicy)}

@@ -9,6 +9,7 @@ from typing import Any
 
 from touchline_operator import names
 from touchline_operator.api import RiskPolicy
+from touchline_operator.desired import network
 from touchline_operator.desired.meta import LoopKey
 from touchline_operator.desired.render import loops
 from touchline_operator.desired.world import World
@@ -199,6 +200,8 @@ def loop_of(metadata: Mapping[str, Any]) -> LoopKey | None:
             name, event = labels.get(names.FEED), annotations.get(names.EVENT, "")
         case "feed":
             name = labels.get(names.FEED)
+        case network.LOOP.kind:
+            name = network.LOOP.name
         case _:
             return None
     # Labels are free for all: somebody's copy may carry some of ours.

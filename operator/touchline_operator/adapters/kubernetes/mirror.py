@@ -25,6 +25,7 @@ OWNED: Final = {
     "ServiceAccount": Resource("ServiceAccount", "", "v1", "serviceaccounts"),
     "Role": Resource("Role", "rbac.authorization.k8s.io", "v1", "roles"),
     "RoleBinding": Resource("RoleBinding", "rbac.authorization.k8s.io", "v1", "rolebindings"),
+    "NetworkPolicy": Resource("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies"),
 }
 POD: Final = Resource("Pod", "", "v1", "pods")
 SELECTOR: Final = f"{names.MANAGED_BY}={names.FIELD_MANAGER}"
