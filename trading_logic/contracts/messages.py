@@ -321,7 +321,11 @@ TERMINAL_ORDER_STATES: frozenset[OrderState] = frozenset({"executed", "canceled"
 
 
 class OrderEvent(Message, frozen=True, gc=False, tag="order"):
-    """One step of an order's life, written in the call that changed it."""
+    """One step of an order's life, written in the call that changed it.
+
+    `kind` stands at the gate's own steps (claimed, dropped); `rule`, `value` and `limit` are its no to a dropped
+    wish. They are empty at every other step.
+    """
 
     intent_id: str
     client_order_id: str
@@ -336,6 +340,10 @@ class OrderEvent(Message, frozen=True, gc=False, tag="order"):
     term: int
     at_ms: int
     trace: str
+    kind: Literal["entry", "exit", ""] = ""
+    rule: str = ""
+    value: str = ""
+    limit: str = ""
 
 
 class FillReport(Message, frozen=True, gc=False, tag="fill"):

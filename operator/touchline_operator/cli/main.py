@@ -67,6 +67,11 @@ def parser() -> argparse.ArgumentParser:
     resume.add_argument("--rebaseline", action="store_true", help="accept the day's loss as the new start of the day")
     resume.add_argument("--json", action="store_true")
 
+    why = commands.add_parser("why", help="why a market was or was not traded; for an event: from signals to fills")
+    why.add_argument("ticker", metavar="TICKER", help="a market, or an event for its funnel")
+    why.add_argument("--run", default="", metavar="STAMP", help="an earlier run, such as 20260917T170000.000")
+    why.add_argument("--json", action="store_true")
+
     commands.add_parser("sim", help="run the simulated exchange alone (see touchline sim --help)", add_help=False)
     return made
 
@@ -107,5 +112,9 @@ def _run(args: argparse.Namespace, began_ms: int) -> int:
             from touchline_operator.cli.halt import resume  # noqa: PLC0415  - see above
 
             return resume(args.policy, args.halt_id, rebaseline=args.rebaseline, as_json=args.json)
+        case "why":
+            from touchline_operator.cli.why import why  # noqa: PLC0415  - see above
+
+            return why(args.ticker, args.run, as_json=args.json)
         case command:
             raise ValueError(f"no command {command}")

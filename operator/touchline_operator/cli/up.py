@@ -21,6 +21,7 @@ from rich.live import Live
 from touchline_operator import names
 from touchline_operator.adapters.local.clock import SystemClock
 from touchline_operator.adapters.local.cluster import LocalCluster, Places
+from touchline_operator.adapters.local.evidence import Chronicle
 from touchline_operator.adapters.local.folder import Folder, FolderError, RunInfo, atomic_write
 from touchline_operator.adapters.local.infra import (
     Helper,
@@ -98,6 +99,7 @@ class Run:
     helpers: list[Helper] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     view: View = field(default_factory=View)
+    chronicle: Chronicle | None = None
     helper_bytes: dict[str, int] = field(default_factory=dict)
 
     def say(self, line: str) -> None:
@@ -275,6 +277,7 @@ async def _trade(run: Run, feed: RedisRiskFeed, platform: Platform) -> None:
 
     manager = Manager(reconciler, run.clock, complain)
     reader = ViewReader(feed)
+    run.chronicle = Chronicle(feed, NAMESPACE, run.path, run.began_ms)
     working = [asyncio.create_task(manager.run()), asyncio.create_task(run.cluster.run())]
     for task in working:
         task.add_done_callback(lambda done: _ended(run, done))
@@ -317,14 +320,16 @@ async def _wind_up(run: Run, reader: ViewReader, working: list[asyncio.Task[None
     for role in (names.Role.DECISION, names.Role.CONSUMER, names.Role.INGEST, names.Role.SOURCE, names.Role.CATALOG):
         await run.cluster.scale_to_zero(role)
     await run.cluster.scale_to_zero()
-    await _look(run, reader)
+    await _look(run, reader, last=True)
 
 
-async def _look(run: Run, reader: ViewReader) -> None:
+async def _look(run: Run, reader: ViewReader, *, last: bool = False) -> None:
     """Read once. A Redis that is away leaves the last view."""
     world = run.world()
     try:
         run.view = await reader.read(wanted(world))
+        if run.chronicle is not None:
+            await run.chronicle.look(run.view, run.clock.wall_ms(), last=last)
     except RecordUnreachableError as error:
         if run.note != str(error):
             run.say(str(error))

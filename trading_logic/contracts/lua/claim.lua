@@ -26,7 +26,8 @@ local function drop(rule, value, limit)
   redis.call('XADD', KEYS[13], 'MAXLEN', '~', 100000, '*', 'j', cjson.encode({
     t = 'order', intent_id = ARGV[1], client_order_id = ARGV[18], order_id = '', strategy = ARGV[21], market = ARGV[9],
     state = 'dropped', filled = 0, remaining = 0, reason = rule .. ': ' .. value .. ', limit ' .. limit,
-    epoch = tonumber(ARGV[3]), term = tonumber(ARGV[4]), at_ms = now, trace = ARGV[24] }))
+    epoch = tonumber(ARGV[3]), term = tonumber(ARGV[4]), at_ms = now, trace = ARGV[24],
+    kind = ARGV[2], rule = rule, value = value, limit = limit }))
   return {'no', rule, value, limit}
 end
 
@@ -106,5 +107,5 @@ redis.call('HINCRBY', KEYS[14], 'claimed', 1)
 redis.call('XADD', KEYS[13], 'MAXLEN', '~', 100000, '*', 'j', cjson.encode({
   t = 'order', intent_id = ARGV[1], client_order_id = ARGV[18], order_id = '', strategy = ARGV[21], market = ARGV[9],
   state = 'claimed', filled = 0, remaining = tonumber(ARGV[23]), reason = '', epoch = tonumber(ARGV[3]),
-  term = tonumber(ARGV[4]), at_ms = now, trace = ARGV[24] }))
+  term = tonumber(ARGV[4]), at_ms = now, trace = ARGV[24], kind = ARGV[2] }))
 return {'ok', lease_left}

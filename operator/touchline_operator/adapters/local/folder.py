@@ -126,6 +126,15 @@ class Folder:
         except msgspec.MsgspecError as error:
             raise FolderError(f"{self.run_file}: {error}; delete the file") from error
 
+    def run_folder(self, stamp: str) -> Path:
+        """The folder of the run with this stamp, of the last one for "". Raises FolderError."""
+        runs = sorted(path.name for path in (self.root / "runs").iterdir()) if (self.root / "runs").is_dir() else []
+        if not runs:
+            raise FolderError(f"no touchline up has run in {self.root.parent}: start one, or change the directory")
+        if stamp and stamp not in runs:
+            raise FolderError(f"--run: no run {stamp} in {self.root / 'runs'}; there is: {', '.join(runs)}")
+        return self.root / "runs" / (stamp or runs[-1])
+
     def new_run(self, stamp: str) -> Path:
         """A fresh folder for this run; `last` and `logs` point at it, older runs than the last five go."""
         runs = self.root / "runs"

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from touchline_operator.adapters.redis import AWAY, RedisRiskFeed, done
 from touchline_operator.desired.world import PolicyFacts
 from touchline_operator.ports import RecordUnreachableError
@@ -13,6 +15,7 @@ from trading_logic.contracts import codec, topics
 from trading_logic.contracts.messages import CatalogEntry, Decision, GameState, Report, TopOfBook
 
 DECISIONS_READ = 1000
+TRADES_KEPT = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class View:
     games: dict[str, GameState] = field(default_factory=dict)  # by milestone
     tops: dict[str, TopOfBook] = field(default_factory=dict)  # by market
     decisions: dict[tuple[str, str], Decision] = field(default_factory=dict)  # (strategy, market) -> last
+    trades: dict[str, Decision] = field(default_factory=dict)  # intent -> the decision that made it, the newest
+    refused: dict[str, Decision] = field(default_factory=dict)  # <strategy>/<event>/<rule> -> last refusal by it
     first_decision_ms: dict[str, int] = field(default_factory=dict)  # strategy -> wall time of its first decision
 
 
@@ -53,6 +58,8 @@ class ViewReader:
         self._first: dict[str, int] = {}
         self._seen: dict[str, str] = {}
         self._last: dict[tuple[str, str], Decision] = {}
+        self._trades: dict[str, Decision] = {}
+        self._refused: dict[str, Decision] = {}
 
     async def read(self, wanted: Wanted) -> View:
         try:
@@ -109,4 +116,11 @@ class ViewReader:
             self._first.setdefault(strategy, int(text.partition("-")[0]))
             for decision in self._decision.batch(fields[codec.FIELD]):
                 self._last[strategy, decision.market] = decision
-        view.decisions = self._last
+                if decision.rule:
+                    key = f"{strategy}/{decision.event}/{decision.rule}"
+                    self._refused[key] = msgspec.structs.replace(decision, explanation=None)
+                if decision.explanation is not None and decision.explanation.intent_id:
+                    self._trades[decision.explanation.intent_id] = decision
+        for intent in list(self._trades)[: max(0, len(self._trades) - TRADES_KEPT)]:
+            del self._trades[intent]
+        view.decisions, view.trades, view.refused = self._last, self._trades, self._refused

@@ -1,0 +1,156 @@
+"""`touchline why` on a real run, while it runs and after: a trade that was taken, one that a rule refused."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trading_logic.stages import DECISION_RULES
+
+SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
+UP = [sys.executable, "-m", "touchline_operator"]
+TAKEN, REFUSED = "KXNFLGAME-25SEP04DALPHI", "KXNFLGAME-25SEP07BALBUF"
+
+
+def run(where, *words):
+    return subprocess.run([*UP, *map(str, words)], cwd=where, capture_output=True, text=True, timeout=60, check=False)
+
+
+def why(where, ticker):
+    told = run(where, "why", ticker, "--json")
+    return json.loads(told.stdout) if told.returncode == 0 else None
+
+
+def until(check, seconds=90.0):
+    deadline = time.monotonic() + seconds
+    while True:
+        found = check()
+        if found:
+            return found
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+
+
+def entries(answer):
+    return [
+        order for desk in answer["desks"] for order in desk["orders"]
+        if order["story"]["intent"] and order["story"]["intent"]["kind"] == "entry" and order["filled"]
+    ]  # fmt: skip
+
+
+def filled(where):
+    for market in ("PHI", "DAL"):
+        answer = why(where, f"{TAKEN}-{market}")
+        if answer and entries(answer):
+            return answer
+    return None
+
+
+def refused(where):
+    for market in ("BUF", "BAL"):
+        answer = why(where, f"{REFUSED}-{market}")
+        decision = answer and answer["desks"] and answer["desks"][0]["decision"]
+        if decision and decision["rule"] == "minEdge":
+            return answer
+    return None
+
+
+def check_taken(answer):
+    order = entries(answer)[-1]
+    story, decision = order["story"], order["decision"]
+    told = decision["explanation"]
+    assert told["intent_id"] == story["intent_id"]
+    assert told["models"][0]["name"] == "game-state"
+    assert told["models"][0]["weight_ppm"] == 1_000_000
+    assert decision["edge"] >= 200
+    assert told["fee"] > 0
+    assert told["sizing"]["clipped_by"]
+    assert told["sizing"]["count"] == decision["count"] == story["intent"]["count"]
+    assert [check["rule"] for check in told["checks"]] == list(DECISION_RULES)
+    assert story["steps"][0]["state"] == "claimed"
+    assert story["steps"][-1]["order_id"]
+    assert sum(fill["count"] for fill in order["fills"]) == order["filled"] > 0
+    assert {"latch", "tradingLease", "maxTradesPerDay", "maxExposureFraction"} <= {c["rule"] for c in order["gate"]}
+    assert all(check["value"] and check["limit"] and check["answer"] == "yes" for check in order["gate"])
+
+
+def check_refused(answer):
+    desk = answer["desks"][0]
+    no = [check for check in desk["checks"] if check["answer"] == "NO"]
+    assert [(check["rule"], check["limit"]) for check in no] == [("minEdge", "0.5000")]
+    assert no[0]["value"]
+    assert [check["rule"] for check in desk["checks"]] == list(DECISION_RULES)
+    assert desk["checks"][-1]["answer"] == "not asked"
+    assert desk["orders"] == []
+
+
+@pytest.mark.slow
+def test_a_taken_and_a_refused_trade_are_explained_while_it_runs_and_after(tmp_path):
+    never = (SAMPLES / "resting.yaml").read_text().replace('minEdge: "0.02"', 'minEdge: "0.50"')
+    assert '"0.50"' in never
+    (tmp_path / "never.yaml").write_text(never)
+    up = subprocess.Popen(
+        [*UP, "up", SAMPLES / "policy.yaml", SAMPLES / "taking.yaml", "never.yaml", "--json"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        taken = until(lambda: up.poll() is not None or filled(tmp_path))
+        assert up.poll() is None
+        no = until(lambda: refused(tmp_path))
+    finally:
+        up.send_signal(signal.SIGINT)
+        out, err = up.communicate(timeout=60)
+    assert up.returncode == 0, err
+    assert taken["running"]
+    check_taken(taken)
+    check_refused(no)
+
+    after = why(tmp_path, taken["ticker"])
+    assert not after["running"]
+    check_taken(after)
+    text = run(tmp_path, "why", no["ticker"])
+    assert text.returncode == 0
+    assert "\x1b" not in text.stdout
+    assert "checks of the decision" in text.stdout
+    assert run(tmp_path, "why", no["ticker"], "--run", after["stamp"]).stdout == text.stdout
+
+    summary = json.loads(out.splitlines()[-1])
+    stages = {s["stage"]: s for e in (TAKEN, REFUSED) for f in why(tmp_path, e)["funnels"] for s in f["stages"]}
+    assert list(stages) == ["signals", "decisions", "fair", "edge", "size", "intents", "claimed", "accepted", "filled"]
+    funnels = [f for event in (TAKEN, REFUSED) for f in why(tmp_path, event)["funnels"]]
+    of = {f["strategy"]: {s["stage"]: s["count"] for s in f["stages"]} for f in funnels}
+    assert sum(stage["decisions"] for stage in of.values()) == summary["decisions"]
+    assert of["taking"]["size"] == of["taking"]["intents"] == summary["intents"] >= of["taking"]["claimed"]
+    assert of["resting"]["edge"] == of["resting"]["filled"] == 0
+    assert all(no["value"] and no["limit"] for f in funnels for s in f["stages"] for no in s["refused"])
+    exits = sum(f["exits"].get("claimed", 0) for f in funnels)
+    assert summary["venue_accepted_orders"] <= of["taking"]["claimed"] + exits
+
+
+def test_what_cannot_be_explained_is_one_line(tmp_path):
+    told = run(tmp_path, "why", "KXNFLGAME-25SEP04DALPHI")
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr == f"touchline: no touchline up has run in {tmp_path}: start one, or change the directory\n"
+    golden = Path(__file__).parents[2] / "golden" / "why" / "evidence.json"
+    stamp = json.loads(golden.read_text())["stamp"]
+    folder = tmp_path / ".touchline" / "runs" / stamp
+    folder.mkdir(parents=True)
+    told = run(tmp_path, "why", "KX")
+    assert told.returncode == 1
+    assert "left no evidence.json" in told.stderr
+    (folder / "evidence.json").write_text(golden.read_text())
+    told = run(tmp_path, "why", "KXNOGAME")
+    assert (told.returncode, len(told.stderr.splitlines())) == (2, 1)
+    assert "KXNFLGAME-25SEP04DALPHI-PHI" in told.stderr
+    told = run(tmp_path, "why", "KXNOGAME", "--run", "2020")
+    assert (told.returncode, len(told.stderr.splitlines())) == (2, 1)
+    assert stamp in told.stderr
+    (folder / "evidence.json").write_text("{}")
+    told = run(tmp_path, "why", "KXNOGAME")
+    assert (told.returncode, len(told.stderr.splitlines())) == (1, 1)
