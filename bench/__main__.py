@@ -8,11 +8,11 @@ import json
 import os
 import sys
 
-from bench import flood, micro, simulator, simulator_streams, tick, whole
+from bench import flood, micro, simulator, simulator_streams, stages, tick, whole
 from bench.figures import Part, render, render_required
 from bench.rig import Rig, RigError
 
-NAMES = ("tick", "flood", "up", "micro", "simulator", "streams")
+NAMES = ("tick", "flood", "stages", "up", "micro", "simulator", "streams")
 EXIT_LOST = 1
 EXIT_RIG = 2
 
@@ -30,6 +30,8 @@ async def _measure(names: list[str], *, short: bool, tell: bool) -> list[Part]:
             for name, run in (("tick", tick.run), ("flood", flood.run)):
                 if name in names:
                     done(await run(rig, short=short))
+    if "stages" in names:
+        done(await stages.run(short=short))
     if "micro" in names:
         done(await micro.run(short=short))
     if "simulator" in names:

@@ -27,8 +27,9 @@ class Desk:
 
     def begin(self) -> None:
         """Count anew."""
-        self.standing: dict[Key, tuple[int, float]] = {}  # key -> (number of the edge, when its frame was written)
+        self.standing: dict[Key, tuple[int, float, int]] = {}  # key -> (edge, when its frame was written, its seq)
         self.answers: list[tuple[int, float]] = []  # (number of the edge, seconds to its order)
+        self.ways: list[dict[str, Any]] = []  # where each answer's time began and ended, CLOCK_MONOTONIC
         self.posts = 0
         self.doubled = 0  # one client id twice, or one edge answered twice
         self.strays = 0  # orders that answer no edge
@@ -48,6 +49,12 @@ class Desk:
         else:
             self.doubled += any(number == found[0] for number, _ in self.answers[-64:])
             self.answers.append((found[0], arrived - found[1]))
+            self.ways.append(
+                {
+                    "client_order_id": asked["client_order_id"], "seq": found[2], "written_ns": int(found[1] * 1e9),
+                    "arrived_ns": int(arrived * 1e9),
+                }
+            )  # fmt: skip
         order = bodies.order(asked, f"order-{next(self._ids)}", now)
         self._orders.append(order)
         self._tell(bodies.user_order_msg(order, now))

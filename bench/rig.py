@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bench.market import EVENT
+from bench.stamped import WRAPPED
 from touchline_operator.adapters.local import redis_server
 from touchline_operator.adapters.local.redis_server import Role
 from trading_logic.contracts import codec, config, topics
@@ -53,7 +54,8 @@ class RigError(Exception):
 class Rig:
     """Everything that runs while a part measures. `async with Rig() as rig`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, stamped: bool = False) -> None:
+        self._stamped = stamped
         # Not under a deep path: a Unix socket's path must stay under about 100 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="tl-bench-"))
         self.market_data = topics.MarketDataTopics(NAMESPACE, FEED)
@@ -77,14 +79,21 @@ class Rig:
 
     async def __aexit__(self, *_: object) -> None:
         # The processes first: they leave with a clean stop only while the stores and the venue are there.
-        for names in (self.processes, tuple(name for name in self._running if name not in self.processes)):
-            for name in names:
-                self._running[name].terminate()
-            for name in names:
-                self._reap(name)
+        await self.stop()
+        self._end(tuple(name for name in self._running if name not in self.processes))
         os.close(self._alive)
         os.close(self._held)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def stop(self) -> None:
+        """End our processes, and wait for it; stores and venue stay."""
+        await asyncio.to_thread(self._end, self.processes)
+
+    def _end(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            self._running[name].terminate()
+        for name in names:
+            self._reap(name)
 
     def _reap(self, name: str) -> None:
         process = self._running[name]
@@ -173,8 +182,13 @@ class Rig:
         for module, cfg in self._configs().items():
             path = self.folder / f"{cfg.process}.json"
             path.write_bytes(msgspec.json.encode(cfg))
-            self._spawn(cfg.process, [sys.executable, "-m", f"services.{module}", "--config", str(path)])
+            self._spawn(cfg.process, [*self._module(module), "--config", str(path)])
             self.processes = (*self.processes, cfg.process)
+
+    def _module(self, role: str) -> list[str]:
+        if self._stamped and role in WRAPPED:
+            return [sys.executable, "-m", "bench.stamped", role, str(self.folder / f"{role}.stamps")]
+        return [sys.executable, "-m", f"services.{role}"]
 
     def _configs(self) -> dict[str, config.Process]:
         base = {

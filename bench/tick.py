@@ -58,7 +58,7 @@ async def _round(rig: Rig, bus: Bus, part: Part, frames: int, seed: int) -> Roun
         bus.md: await last_id(rig.bus, bus.md),
         bus.decisions: await last_id(rig.bus, bus.decisions),
     }
-    intents = await written(rig.record, bus.intents)
+    intents = await written(rig.bus, bus.intents)
     counts, decided = await _counts(rig), (await rig.counters("decision"))["decisions"]
     commands = (await rig.bus.info("stats"))["total_commands_processed"]
     publishing: list[float] = []
@@ -71,7 +71,7 @@ async def _round(rig: Rig, bus: Bus, part: Part, frames: int, seed: int) -> Roun
     commands = (await rig.bus.info("stats"))["total_commands_processed"] - commands
     await _settled(rig, bus, part)
     arrival, waits = await bus.md_arrival(marks[bus.md], answer["first_seq"], answer["last_seq"])
-    intents = await written(rig.record, bus.intents) - intents
+    intents = await written(rig.bus, bus.intents) - intents
     lost, ends = order_account(counts, await _counts(rig), intents, answer["posts"])
     decisions, decision_ms = await bus.decisions_after(marks[bus.decisions])
     part.lost += arrival.lost + lost
@@ -130,7 +130,7 @@ async def _settled(rig: Rig, bus: Bus, part: Part) -> None:
 
 
 async def _intents_done(rig: Rig, bus: Bus) -> bool:
-    groups = await rig.record.xinfo_groups(bus.intents)
+    groups = await rig.bus.xinfo_groups(bus.intents)
     return all(group["pending"] == 0 and group["lag"] == 0 for group in groups)
 
 

@@ -124,7 +124,7 @@ class Venue:
                 to.transport.write(frames[index])
                 late = max(late, written - start - index / rate)
                 if key is not None:
-                    desk.standing[key] = (edges, written)
+                    desk.standing[key] = (edges, written, first + index)
                     edges += 1
                 index += 1
             await asyncio.sleep(max(0.0, start + index / rate - time.perf_counter()))
@@ -134,7 +134,7 @@ class Venue:
             {
                 "first_seq": first, "last_seq": first + count - 1, "took_s": took, "late_ms": late * 1000,
                 "edges": edges, "answers": desk.answers, "posts": desk.posts, "doubled": desk.doubled,
-                "strays": desk.strays,
+                "strays": desk.strays, "ways": desk.ways,
             }
         )  # fmt: skip
 

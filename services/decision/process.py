@@ -1,4 +1,4 @@
-"""The decision's loops: signals in, decisions and intents out, one round trip to each store per batch."""
+"""The decision's loops: signals in, decisions and intents out, one round trip per batch."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Deciding:
                 opened = False
                 if self._app.status.fault_is_new("stores", "StoreUnavailable"):
                     self._app.log.warning("signals-interrupted", error=str(error))
-                self._app.status.fault("stores", "StoreUnavailable", f"bus or record: {error}")
+                self._app.status.fault("stores", "StoreUnavailable", f"{self._app.bus.url}: {error}")
                 await self._app.sleep(0.5)
             else:
                 self._app.status.clear("stores")
@@ -137,16 +137,9 @@ class Deciding:
 
     async def _write(self, entries: list[Entry], decisions: list[Decision], intents: list[Intent]) -> None:
         """Intents first: what is acknowledged has had its effect."""
-        if intents:
-            pipe = self._app.record.pipeline(transaction=False)
-            for intent in intents:
-                pipe.xadd(self._money.intents(self._app.config.strategy), {codec.FIELD: codec.encode(intent)})
-            await pipe.execute()
-            now_ms = self._app.clock.wall_ms()
-            for intent in intents:
-                self._latency.observe((now_ms - intent.received_ms) / 1000)
-            self._app.count("intents", len(intents))
-        pipe = self._app.bus.pipeline(transaction=False)
+        pipe = self._app.bus.pipeline(transaction=bool(intents))  # a full bus must not take the ack and not the intent
+        for intent in intents:
+            pipe.xadd(self._money.intents(self._app.config.strategy), {codec.FIELD: codec.encode(intent)})
         if decisions:
             pipe.xadd(
                 self._money.decisions(self._app.config.strategy),
@@ -158,6 +151,10 @@ class Deciding:
             group = topics.strategy_group(self._app.config.strategy)
             pipe.xack(self._md.signals(self._app.config.event), group, *[entry.id for entry in entries])
         await pipe.execute()
+        now_ms = self._app.clock.wall_ms()
+        for intent in intents:
+            self._latency.observe((now_ms - intent.received_ms) / 1000)
+        self._app.count("intents", len(intents))
 
     # ------------------------------------------------------------------------------------------ catalog
 

@@ -7,7 +7,7 @@ import asyncio
 from services.decision.view import Raw, RiskView, ViewError, parse
 from services.runtime.app import App
 from services.runtime.channels import listen
-from services.runtime.store import STORE_ERRORS
+from services.runtime.store import STORE_ERRORS, result
 from trading_logic.contracts.config import DecisionConfig
 from trading_logic.contracts.topics import RecordTopics
 from trading_logic.refusal import Refusal
@@ -35,7 +35,7 @@ class RecordView:
             try:
                 self.now = await self.read()
             except STORE_ERRORS as error:
-                self._no("RecordUnavailable", f"record {self._app.record.url}: {error}")
+                self._no("StoreUnavailable", f"record {self._app.record.url} or bus {self._app.bus.url}: {error}")
             except ViewError as error:
                 self._no("RiskViewIncomplete", str(error))
             else:
@@ -75,8 +75,8 @@ class RecordView:
         pipe.hgetall(self._topics.reserved())
         pipe.hgetall(self._topics.positions())
         pipe.smembers(self._topics.open_orders())
-        pipe.xlen(self._topics.intents(self._app.config.strategy))
-        causes, risk, exposure, reserved, positions, open_orders, backlog = await pipe.execute()
+        causes, risk, exposure, reserved, positions, open_orders = await pipe.execute()
+        backlog = await result(self._app.bus.client.xlen(self._topics.intents(self._app.config.strategy)))
         orders: list[bytes | None] = []
         if open_orders:
             pipe = self._app.record.pipeline(transaction=False)

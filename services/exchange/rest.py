@@ -1,6 +1,6 @@
 """The two clients that write: the witness, who can only take orders away, and the trader, who can also place them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -88,28 +88,36 @@ class WitnessRest(ExchangeReads):
 class ExchangeRest(WitnessRest):
     """The trader's client: everything of the witness, plus orders and order groups."""
 
-    async def create_order(self, order: models.CreateOrder, *, max_wait_s: float | None = 0.5) -> models.CreateAck:
+    async def create_order(
+        self,
+        order: models.CreateOrder,
+        *,
+        max_wait_s: float | None = 0.5,
+        time_left: Callable[[], float] | None = None,
+    ) -> models.CreateAck:
         """Send the order exactly once, after waiting at most `max_wait_s` for rate budget.
+
+        `time_left` tells for how many more seconds it may leave; it is the last thing asked before the socket.
 
         Raises:
             OutcomeUnknown: it may exist. Look for it by its client order id; never send it again.
             PermanentError: the venue refused it (code `order_already_exists`: an earlier send with this id arrived).
-            TemporaryError: proof that nothing was created: no connection, no budget, 429.
+            TemporaryError: proof that nothing was created: no connection, no budget, no time left, 429.
 
         A cancelled caller must treat the order as OutcomeUnknown.
         """
         call = Call("POST", ORDERS_PATH, body=self._order_body(order))
         try:
-            response = await self._transport.send(call, max_wait_s=max_wait_s)
+            response = await self._transport.send(call, max_wait_s=max_wait_s, time_left=time_left)
         except MaybeSent as error:
             raise OutcomeUnknown(str(error), client_order_id=order.client_order_id) from error
-        if response.status_code >= 500:
-            raise OutcomeUnknown(f"the venue answered {response.status_code}", client_order_id=order.client_order_id)
+        if response.status >= 500:
+            raise OutcomeUnknown(f"the venue answered {response.status}", client_order_id=order.client_order_id)
         try:
             return self._transport.decode(call, response.content, models.CreateAck)
         except DecodeError as error:
             raise OutcomeUnknown(
-                f"the venue answered {response.status_code} without a complete order: {error}",
+                f"the venue answered {response.status} without a complete order: {error}",
                 client_order_id=order.client_order_id,
             ) from error
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
-import httpx
+import aiohttp
 import msgspec
+from yarl import URL
 
 from services.exchange.budget import DEFAULT_COST, Budget, Kind
 from services.exchange.clock import Clock
@@ -26,13 +27,35 @@ Method = Literal["GET", "POST", "PUT", "DELETE"]
 Query = Mapping[str, str | int | bool | tuple[str, ...] | None]
 
 TRIES: Final = 3
+_CONNECTIONS: Final = 20
+_IDLE_S: Final = 60.0
 _BACKOFF_S: Final = 0.1
 _LOOPBACK: Final = {"localhost", "127.0.0.1", "::1"}
 _JSON: Final = {"Content-Type": "application/json"}
+_NOT_SENT: Final = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientConnectorCertificateError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+)
+"""The connection was not made: no byte of the request can have left."""
 
 
 class MaybeSent(ExchangeError):  # noqa: N818  - a state of knowledge, not a fault
     """The request left, or may have left, and no clear answer came back. Turned into another error before it leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer of the venue."""
+
+    status: int
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        """The body for people."""
+        return self.content.decode(errors="replace")
 
 
 @dataclass(frozen=True)
@@ -83,12 +106,9 @@ class Transport:
         self._clock = clock
         self._jitter = jitter
         self._decoder = BodyDecoder()
-        self._client = httpx.AsyncClient(
-            timeout=timeout_s,
-            trust_env=parts.hostname not in _LOOPBACK,  # never through a proxy to this machine
-            verify=parts.scheme == "https",  # without TLS there is no reason to load a store of certificates
-            limits=httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=60.0),
-        )
+        self._timeout_s = timeout_s
+        self._trust_env = parts.hostname not in _LOOPBACK  # never through a proxy to this machine
+        self._client: aiohttp.ClientSession | None = None  # made by the first call, inside its event loop
 
     def signed_path(self, path: str) -> str:
         """The path as the venue signs it, from the root."""
@@ -96,7 +116,8 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.close()
 
     async def retried(self, call: Call, model: type[T], *, signer: RequestSigner | None = None) -> T:
         """Send an idempotent call up to three times. Raises TemporaryError, PermanentError or DecodeError."""
@@ -113,8 +134,8 @@ class Transport:
             response = await self.send(call, signer=signer)
         except MaybeSent as error:
             raise TemporaryError(f"{call.where}: {error}") from error
-        if response.status_code >= 500:
-            raise TemporaryError(f"{call.where}: {_describe(response)}", status=response.status_code)
+        if response.status >= 500:
+            raise TemporaryError(f"{call.where}: {_describe(response)}", status=response.status)
         return self.decode(call, response.content, model)
 
     def decode(self, call: Call, body: bytes, model: type[T]) -> T:
@@ -122,36 +143,70 @@ class Transport:
         return self._decoder.decode(call.where, body, model)
 
     async def send(
-        self, call: Call, *, signer: RequestSigner | None = None, max_wait_s: float | None = None
-    ) -> httpx.Response:
+        self,
+        call: Call,
+        *,
+        signer: RequestSigner | None = None,
+        max_wait_s: float | None = None,
+        time_left: Callable[[], float] | None = None,
+    ) -> Answer:
         """Send once and return a 2xx or 5xx answer; every other outcome is an error.
+
+        `time_left` tells how many more seconds the request may leave: no wait for budget or for a connection outlasts
+        it, and it is asked again after the wait for budget.
 
         Raises:
             MaybeSent: no answer, and the venue may have acted.
-            TemporaryError: proof that the venue did not act (no connection, no budget, 429).
+            TemporaryError: proof that the venue did not act (no connection, no budget, no time left, 429).
             PermanentError: the venue refused.
         """
+        if time_left is not None:
+            max_wait_s = min(time_left(), *([] if max_wait_s is None else [max_wait_s]))
         await self.budget.acquire(call.kind, call.cost, critical=call.critical, max_wait_s=max_wait_s)
         now_ms = self._clock.now_ms()
         headers = {} if call.body is None and call.method in {"GET", "DELETE"} else dict(_JSON)
         use = signer or self.signer
         if use is not None:
             headers |= use.headers(call.method, self._base_path + call.path, now_ms)
-        url = self._base_url + call.path + _query(call.query)
+        url = URL(self._base_url + call.path + _query(call.query), encoded=True)
+        connect_s = self._timeout_s / 2
+        if time_left is not None:
+            connect_s = min(connect_s, time_left())
+            if connect_s <= 0:
+                raise TemporaryError(f"{call.where}: the time in which it may leave is over; nothing was sent")
         try:
-            request = self._client.build_request(call.method, url, content=call.body, headers=headers)
-            response = await self._client.send(request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            answer = await self._exchange(call, url, headers, connect_s)
+        except _NOT_SENT as error:
             raise TemporaryError(f"{call.where}: cannot reach {self._host}: {_reason(error)}") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except TimeoutError as error:
+            raise MaybeSent(f"no answer in {self._timeout_s} s") from error
+        except aiohttp.ClientError as error:
             raise MaybeSent(_reason(error)) from error
-        status = response.status_code
-        if status < 300 or status >= 500:
-            return response
-        raise self._refusal(call, response, now_ms)
+        if answer.status < 300 or answer.status >= 500:
+            return answer
+        raise self._refusal(call, answer, now_ms)
 
-    def _refusal(self, call: Call, response: httpx.Response, now_ms: int) -> ExchangeError:
-        status = response.status_code
+    async def _exchange(self, call: Call, url: URL, headers: dict[str, str], connect_s: float) -> Answer:
+        """One request and its whole answer; a redirect is an answer like any other."""
+        if self._client is None:
+            self._client = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_IDLE_S),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=self._trust_env,
+                middlewares=(_once,),
+            )
+        async with self._client.request(
+            call.method,
+            url,
+            data=call.body,
+            headers=headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s, connect=connect_s),
+        ) as response:
+            return Answer(response.status, await response.read())
+
+    def _refusal(self, call: Call, response: Answer, now_ms: int) -> ExchangeError:
+        status = response.status
         if status == 429:
             self.budget.rejected(call.kind)
             return TemporaryError(f"{call.where}: too many requests", status=status)
@@ -166,6 +221,16 @@ class Transport:
             return AuthenticationError(call.where, status=status, code=code, message=message)
         kind = NotFound if status == 404 else PermanentError
         return kind(call.where, status=status, code=code, message=message)
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Left to itself the library repeats a GET, PUT or DELETE whose connection broke: no budget knows of that one."""
+    try:
+        return await handler(request)
+    except _NOT_SENT:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise MaybeSent(_reason(error)) from error
 
 
 def segment(text: str) -> str:
@@ -195,7 +260,7 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _problem(response: httpx.Response) -> tuple[str, str]:
+def _problem(response: Answer) -> tuple[str, str]:
     """Code and message of the venue's three error shapes: nested, flat, bare message."""
     try:
         body: Any = msgspec.json.decode(response.content)
@@ -212,6 +277,6 @@ def _problem(response: httpx.Response) -> tuple[str, str]:
     return (code if isinstance(code, str) and code else "no_code"), ": ".join(said) or response.text[:200]
 
 
-def _describe(response: httpx.Response) -> str:
+def _describe(response: Answer) -> str:
     code, message = _problem(response)
-    return f"{response.status_code} {code}: {message}"
+    return f"{response.status} {code}: {message}"

@@ -1,4 +1,7 @@
-"""The stream of intents: each is carried once, acknowledged when the record knows what became of it."""
+"""The stream of intents: each is carried once, acknowledged when the record knows what became of it.
+
+It is on the bus: losing it loses nothing that would still be worth an order, and twice is once at the gate.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class Intents:
         self._app, self._rec, self._sender = app, rec, sender
         topics = rec.topics
         self._reader = GroupReader(
-            rec.store,
+            app.bus,
             topics.intents(app.config.strategy),
             "executor",
             consumer,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from services.exchange import models
@@ -11,7 +11,9 @@ from services.exchange import models
 class Venue(Protocol):
     """Errors are those of services.exchange.errors."""
 
-    async def create_order(self, order: models.CreateOrder, *, max_wait_s: float | None = 0.5) -> models.CreateAck: ...
+    async def create_order(
+        self, order: models.CreateOrder, *, time_left: Callable[[], float] | None = None
+    ) -> models.CreateAck: ...
 
     async def batch_cancel(self, orders: Sequence[models.OrderRef]) -> list[models.BatchCancelItem]: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import msgspec
 
@@ -18,6 +19,7 @@ from trading_logic.contracts.messages import Intent, OrderState
 from trading_logic.orders import client_order_id
 from trading_logic.refusal import Refusal
 from trading_logic.risk.drawdown import trading_day
+from trading_logic.risk.limits import MAX_INTENT_AGE_MS
 
 
 class Sender:
@@ -85,11 +87,20 @@ class Sender:
             return Refusal("writerLease", str(session.writer_until_ms - now), "> 0")
         return None
 
+    def _time_left(self, intent: Intent) -> float:
+        """Seconds in which the order may still leave: no longer than either lease, nor than its tick is young."""
+        session, now = self._session, self._app.clock.mono_ms()
+        if not session.trading:
+            return 0.0
+        age_ms = self._app.clock.wall_ms() - intent.received_ms
+        left_ms = min(session.lease_until_ms - now, session.writer_until_ms - now, MAX_INTENT_AGE_MS - age_ms)
+        return left_ms / 1000
+
     async def _send(self, intent: Intent, order: CreateOrder) -> OrderState:
         app = self._app
         self._latency.observe(max(0, app.clock.wall_ms() - intent.received_ms) / 1000)
         try:
-            ack = await self._venue.create_order(order)
+            ack = await self._venue.create_order(order, time_left=partial(self._time_left, intent))
         except OutcomeUnknown as error:
             app.log.error("outcome-unknown", intent=intent.id, client_order_id=order.client_order_id, error=str(error))
             return await self._unknown(intent, str(error))

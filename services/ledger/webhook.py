@@ -1,4 +1,4 @@
-"""One POST to the URL that a Secret holds. `httpx` is imported here for the receiver of alerts and nothing else.
+"""One POST to the URL that a Secret holds.
 
 The URL and the token are the secret: no message, log line or exception of this module carries any of either.
 """
@@ -9,7 +9,8 @@ import asyncio
 import re
 from pathlib import Path
 
-import httpx
+import aiohttp
+from yarl import URL as Address
 
 URL, TOKEN = "url", "token"
 BAD_SECRET, NOT_DELIVERED = "BadAlertSecret", "AlertNotDelivered"
@@ -30,18 +31,18 @@ class WebhookError(Exception):
 class Webhook:
     """The receiver that the files `url` and `token` in `folder` name; they are read again for every POST."""
 
-    def __init__(self, folder: Path, client: httpx.AsyncClient) -> None:
+    def __init__(self, folder: Path, client: aiohttp.ClientSession) -> None:
         self._folder = folder
         self._client = client
 
-    def read(self) -> tuple[httpx.URL, dict[str, str]]:
+    def read(self) -> tuple[Address, dict[str, str]]:
         """URL and headers as the Secret says now. Raises WebhookError."""
         text = self._file(URL)
         if text is None:
             raise WebhookError(BAD_SECRET, f"the Secret's file {self._folder / URL} does not exist")
         try:
-            url = httpx.URL(text) if _URL.fullmatch(text) else None
-        except httpx.InvalidURL:
+            url = Address(text) if _URL.fullmatch(text) else None
+        except ValueError:
             url = None
         if url is None or not url.host:
             raise WebhookError(BAD_SECRET, f"{self._folder / URL} holds no http:// or https:// URL")
@@ -58,14 +59,14 @@ class Webhook:
         try:
             async with (
                 asyncio.timeout(TIMEOUT_S),
-                self._client.stream(
-                    "POST", url, content=body, headers={"Content-Type": "application/json"} | headers
+                self._client.post(
+                    url, data=body, headers={"Content-Type": "application/json"} | headers, allow_redirects=False
                 ) as answer,
             ):
-                status = answer.status_code  # the body is not read: nothing in it is for us
+                status = answer.status  # the body is not read: nothing in it is for us
         except TimeoutError:
             raise WebhookError(NOT_DELIVERED, f"the receiver did not answer in {TIMEOUT_S:.0f} s") from None
-        except (httpx.HTTPError, OSError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             # Not its text: that may name the URL.
             raise WebhookError(NOT_DELIVERED, f"the receiver was not reached: {type(error).__name__}") from None
         if status not in _ACCEPTED:
@@ -80,6 +81,6 @@ class Webhook:
             raise WebhookError(BAD_SECRET, f"{self._folder / name} cannot be read") from None
 
 
-def client() -> httpx.AsyncClient:
+def client() -> aiohttp.ClientSession:
     """Made once, before the ledger has anything to watch: loading the certificates takes a while."""
-    return httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False)
+    return aiohttp.ClientSession(trust_env=True, cookie_jar=aiohttp.DummyCookieJar())

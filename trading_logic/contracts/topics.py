@@ -135,11 +135,11 @@ class RecordTopics:
 
     # -- orders
     def intents(self, strategy: str) -> str:
-        """Stream of intents; never trimmed past an unacknowledged entry."""
+        """Stream of intents (on the bus: a wish lives a second, the claim is what lasts), trimmed when handled."""
         return self._of(f"intents:{strategy}")
 
     def dead(self) -> str:
-        """Dead letters of the record's streams: original bytes, reason, source."""
+        """Dead letters of this policy's streams, each beside its stream: original bytes, reason, source."""
         return self._of("dead")
 
     def decisions(self, strategy: str) -> str:
