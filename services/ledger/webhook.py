@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 import aiohttp
-from yarl import URL as Address
+import yarl
 
 URL, TOKEN = "url", "token"
 BAD_SECRET, NOT_DELIVERED = "BadAlertSecret", "AlertNotDelivered"
@@ -35,13 +35,13 @@ class Webhook:
         self._folder = folder
         self._client = client
 
-    def read(self) -> tuple[Address, dict[str, str]]:
+    def read(self) -> tuple[yarl.URL, dict[str, str]]:
         """URL and headers as the Secret says now. Raises WebhookError."""
         text = self._file(URL)
         if text is None:
             raise WebhookError(BAD_SECRET, f"the Secret's file {self._folder / URL} does not exist")
         try:
-            url = Address(text) if _URL.fullmatch(text) else None
+            url = yarl.URL(text) if _URL.fullmatch(text) else None
         except ValueError:
             url = None
         if url is None or not url.host:

@@ -261,7 +261,7 @@ async def test_a_receiver_that_is_not_there_is_told_without_its_address(
 ) -> None:
     (tmp_path / "url").write_text(f"http://127.0.0.1:{unused()}/very-secret-path")
     async with client() as http:
-        with pytest.raises(WebhookError, match="not reached: ConnectError") as found:
+        with pytest.raises(WebhookError, match="not reached: ClientConnectorError") as found:
             await Webhook(tmp_path, http).post(b"{}")
     assert "127.0.0.1" not in str(found.value)
     assert found.value.__cause__ is None
