@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from trading_logic.contracts.messages import Intent, TopOfBook
 from trading_logic.contracts.record import ExitPlanRecord, PositionRecord
@@ -14,34 +15,42 @@ FRESH_MS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Sell `count` at `price` (own side's dollars) because of `rule`."""
+    """Sell `count` of `side` at `price` (that side's dollars) because of `rule`."""
 
     rule: str
+    side: Literal["yes", "no"]
     price: int
     count: int
 
 
-def leave(position: PositionRecord, plan: ExitPlanRecord, top: TopOfBook, now_ms: int) -> Leave | None:
-    """Whether to sell now: stop loss, take profit, or the time to flatten.
+def leave(
+    position: PositionRecord, plan: ExitPlanRecord, top: TopOfBook, now_ms: int, *, flatten: bool = False
+) -> Leave | None:
+    """Whether to sell now: people want it flat, stop loss, take profit, or the time to flatten.
 
     Only on a fresh and valid book with somebody to sell to, and at most what that best price holds. A plan for the
-    other side than the position's is none: the position was turned by something that is not ours to undo.
+    other side than the position's is none: the position was turned by something that is not ours to undo, unless
+    people say so.
     """
-    if position.count == 0 or (position.count > 0) != (plan.side == "yes"):
+    side: Literal["yes", "no"] = "yes" if position.count > 0 else "no"
+    if position.count == 0 or (side != plan.side and not flatten):
         return None
     if top.status != "valid" or now_ms - top.alive_ms > FRESH_MS:
         return None
-    bid, size = (top.yes_bid, top.yes_bid_size) if plan.side == "yes" else (10_000 - top.yes_ask, top.yes_ask_size)
+    bid, size = (top.yes_bid, top.yes_bid_size) if side == "yes" else (10_000 - top.yes_ask, top.yes_ask_size)
     if size <= 0 or not 0 < bid < 10_000:
         return None
-    count = min(abs(position.count), size)
+    rule = "flatten" if flatten else _rule(plan, bid, now_ms)
+    return Leave(rule, side, bid, min(abs(position.count), size)) if rule else None
+
+
+def _rule(plan: ExitPlanRecord, bid: int, now_ms: int) -> str:
+    """What of the plan says to sell at `bid`; "" when nothing does."""
     if bid <= plan.stop_price:
-        return Leave("stopLoss", bid, count)
+        return "stopLoss"
     if bid >= plan.take_price:
-        return Leave("takeProfit", bid, count)
-    if plan.flatten_at_ms and now_ms >= plan.flatten_at_ms:
-        return Leave("flattenBeforeCloseSeconds", bid, count)
-    return None
+        return "takeProfit"
+    return "flattenBeforeCloseSeconds" if plan.flatten_at_ms and now_ms >= plan.flatten_at_ms else ""
 
 
 def exit_intent(
@@ -59,7 +68,7 @@ def exit_intent(
         market=top.market,
         exchange_index=plan.exchange_index,
         kind="exit",
-        side=plan.side,
+        side=found.side,
         price=found.price,
         count=found.count,
         style="Take",

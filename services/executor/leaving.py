@@ -88,7 +88,9 @@ class Exits:
         pipe = self._rec.store.pipeline(transaction=False)
         pipe.hgetall(self._rec.topics.positions())
         pipe.hgetall(self._rec.topics.exit_plans(cfg.strategy))
-        positions, plans = await pipe.execute()
+        pipe.hget(self._rec.topics.flatten(), cfg.strategy)
+        positions, plans, until = await pipe.execute()
+        flatten = int(until or 0) > self._app.clock.wall_ms()
         for market, body in plans.items():
             name = market.decode()
             top, held = self._tops.get(name), positions.get(market)
@@ -100,7 +102,8 @@ class Exits:
             if not self._may_sell(name, position.count):
                 continue
             now = self._app.clock.wall_ms()
-            found = leave(position, plan, top, now)
+            # What a sibling opened is not ours to sell, also where we once had a plan.
+            found = leave(position, plan, top, now, flatten=flatten and position.strategy == cfg.strategy)
             if found is None:
                 continue
             self._app.log.info("exit", market=name, rule=found.rule, price=found.price, count=found.count)

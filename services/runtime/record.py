@@ -122,6 +122,7 @@ class Record:
                     *(t.latch(), t.epoch(), t.term(intent.strategy), t.writer_lease(intent.strategy)),
                     *(t.trading_lease(), t.risk(), t.order(intent.id), t.rate(), t.trades(day), t.exposure()),
                     *(t.reserved(), t.open_orders(), t.orders(), t.counts(), t.exit_plans(intent.strategy)),
+                    t.flatten(),
                 ],
                 args=[
                     *(intent.id, intent.kind, fence.epoch, fence.term, fence.token, intent.received_ms, now_ms),

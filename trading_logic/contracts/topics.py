@@ -186,6 +186,10 @@ class RecordTopics:
         """Hash: market -> JSON ExitPlanRecord, written in the claim, before any byte of the order leaves."""
         return self._of(f"exit-plans:{strategy}")
 
+    def flatten(self) -> str:
+        """Hash: strategy -> wall ms until which it sells what it holds and enters nothing (see ADR 9)."""
+        return self._of("flatten")
+
     def counts(self) -> str:
         """Hash of lifetime counters, raised in the same calls that change orders."""
         return self._of("counts")

@@ -29,6 +29,7 @@ class GateState(msgspec.Struct, frozen=True, gc=False):
         seen: whether an order of this intent exists.
         orders_last_minute: orders claimed within the last ``ORDER_WINDOW_MS``.
         trades_today: entry orders of the trading day that are not proved unfilled.
+        flatten_until_ms: until when people want the strategy to hold nothing, 0 when they do not.
         market_exposure, game_exposure, total_exposure: worst-case loss of positions.
         market_reserved, game_reserved, total_reserved: cost of open entry orders.
     """
@@ -45,6 +46,7 @@ class GateState(msgspec.Struct, frozen=True, gc=False):
     now_ms: int
     orders_last_minute: int
     trades_today: int
+    flatten_until_ms: int
     equity: Cash
     market_exposure: Cash
     game_exposure: Cash
@@ -119,6 +121,12 @@ def max_orders_per_minute(state: GateState, claim: Claim, limits: Limits) -> Ver
     return Verdict("maxOrdersPerMinute", str(sent), str(allowed), sent < allowed)
 
 
+def flatten(state: GateState, _: Claim, __: Limits) -> Verdict:
+    """People want this strategy flat: it sells, and enters nothing for so many ms more."""
+    left = max(0, state.flatten_until_ms - state.now_ms)
+    return Verdict("flatten", str(left), "0", left == 0)
+
+
 def max_trades_per_day(state: GateState, _: Claim, limits: Limits) -> Verdict:
     made, most = state.trades_today, limits.max_trades_per_day
     return Verdict("maxTradesPerDay", str(made), str(most), made < most)
@@ -169,6 +177,7 @@ FENCE: Final[tuple[Check, ...]] = (
 """Checks that every order passes."""
 
 ENTRY_LIMITS: Final[tuple[Check, ...]] = (
+    flatten,
     max_trades_per_day,
     min_position_dollars,
     max_position_dollars,

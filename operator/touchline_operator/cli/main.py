@@ -71,6 +71,16 @@ def parser() -> argparse.ArgumentParser:
     why.add_argument("ticker", metavar="TICKER", help="a market, or an event for its funnel")
     why.add_argument("--run", default="", metavar="STAMP", help="an earlier run, such as 20260917T170000.000")
     why.add_argument("--json", action="store_true")
+    flatten = commands.add_parser("flatten", help="sell what a policy or strategy holds: shown first, then confirmed")
+    flatten.add_argument("name", nargs="?", metavar="POLICY|STRATEGY", help="may be left out with only one policy")
+    flatten.add_argument("--yes", action="store_true", help="sell without asking")
+    flatten.add_argument("--for", dest="for_s", type=seconds, default=60.0, metavar="TIME", help="give up after (60s)")
+    flatten.add_argument("--json", action="store_true")
+    far = flatten.add_argument_group("a policy elsewhere, such as behind kubectl port-forward; all four")
+    far.add_argument("--record", metavar="URL", help="its record Redis")
+    far.add_argument("--bus", metavar="URL", help="its bus Redis")
+    far.add_argument("--namespace", metavar="NAME", help="its namespace")
+    far.add_argument("--feed", metavar="NAME", help="its exchange: simulator, demo or production")
 
     commands.add_parser("sim", help="run the simulated exchange alone (see touchline sim --help)", add_help=False)
     return made
@@ -116,5 +126,11 @@ def _run(args: argparse.Namespace, began_ms: int) -> int:
             from touchline_operator.cli.why import why  # noqa: PLC0415  - see above
 
             return why(args.ticker, args.run, as_json=args.json)
+        case "flatten":
+            from touchline_operator.cli.flatten import far_target, flatten, local_target  # noqa: PLC0415  - see above
+
+            place = (args.record, args.bus, args.namespace, args.feed)
+            target = far_target(args.name, *place) if any(place) else local_target(args.name)
+            return flatten(target, yes=args.yes, for_s=args.for_s, as_json=args.json)
         case command:
             raise ValueError(f"no command {command}")

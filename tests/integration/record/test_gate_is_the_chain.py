@@ -48,7 +48,8 @@ def cases(draw: st.DrawFn) -> tuple[GateState, Claim, Limits]:
         epoch=epoch, term=term, writer_token="" if draw(rare) else "me",
         lease_ms_left=0 if draw(rare) else 10_000, lease_epoch=epoch - 1 if draw(rare) else epoch,
         reconciled=not draw(rare), stale_marks=draw(st.sampled_from(["none", "M"])) if draw(rare) else "", seen=draw(rare), now_ms=NOW,
-        orders_last_minute=draw(st.integers(0, 6)), trades_today=draw(small), equity=draw(st.integers(-5_000_000, 1_000_000_000)),
+        orders_last_minute=draw(st.integers(0, 6)), trades_today=draw(small),
+        flatten_until_ms=draw(st.sampled_from([NOW - 1, NOW, NOW + 1, NOW + 60_000])) if draw(rare) else 0, equity=draw(st.integers(-5_000_000, 1_000_000_000)),
         market_exposure=draw(cash), game_exposure=draw(cash), total_exposure=draw(cash),
         market_reserved=draw(cash), game_reserved=0, total_reserved=0,
     )  # fmt: skip
@@ -90,6 +91,9 @@ async def lay(rec: Record, state: GateState) -> None:
     for n in range(state.orders_last_minute):
         pipe.zadd(t.rate(), {f"r{n}": NOW - 60_000 + n})
     pipe.zadd(t.rate(), {"older": NOW - 60_001})
+    if state.flatten_until_ms:
+        pipe.hset(t.flatten(), "s", state.flatten_until_ms)
+    pipe.hset(t.flatten(), "another", NOW + 60_000)
     for n in range(state.trades_today):
         pipe.sadd(t.trades(DAY), f"t{n}")
     await pipe.execute()

@@ -1,7 +1,7 @@
 -- The gate: every check between a wish and an order, then the reservation and the claim, in one call.
 -- The same chain as trading_logic.risk.checks; a shared suite runs both on the same states.
 -- KEYS 1 latch 2 epoch 3 term 4 writer lease 5 trading lease 6 risk 7 order 8 rate 9 trades of the day
---      10 exposure 11 reserved 12 open 13 orders 14 counts 15 exit plans
+--      10 exposure 11 reserved 12 open 13 orders 14 counts 15 exit plans 16 flatten
 -- ARGV 1 intent id 2 kind 3 epoch 4 term 5 writer token 6 received_ms 7 now_ms 8 cost 9 market 10 game
 --      11 maxOrdersPerMinute 12 maxTradesPerDay 13 minPosition 14 maxPosition 15 maxPositionFraction ppm
 --      16 maxGameFraction ppm 17 maxExposureFraction ppm 18 client order id 19 group 20 intent JSON
@@ -64,6 +64,8 @@ local sent = redis.call('ZCARD', KEYS[8])
 if sent >= allowed then return drop('maxOrdersPerMinute', int(sent), int(allowed)) end
 
 if entry then
+  local flatten_left = tonumber(redis.call('HGET', KEYS[16], ARGV[21]) or '0') - now
+  if flatten_left > 0 then return drop('flatten', int(flatten_left), '0') end
   local trades = redis.call('SCARD', KEYS[9])
   if trades >= tonumber(ARGV[12]) then return drop('maxTradesPerDay', int(trades), ARGV[12]) end
   if cost < tonumber(ARGV[13]) then return drop('minPositionDollars', cash(cost), cash(tonumber(ARGV[13]))) end

@@ -74,6 +74,7 @@ class Account(msgspec.Struct, frozen=True):
     lease_epoch: int
     orders_last_minute: int
     trades_today: int
+    flatten: dict[str, int]  # strategy -> wall ms until which people want it flat
     terms: dict[str, int]
     writers: dict[str, str]
 
@@ -146,6 +147,7 @@ def gate_state(account: Account, strategy: str, market: str, game: str, now_ms: 
         now_ms=now_ms,
         orders_last_minute=account.orders_last_minute,
         trades_today=account.trades_today,
+        flatten_until_ms=account.flatten.get(strategy, 0),
         equity=int(account.risk.get("equity", "0")),
         market_exposure=account.exposure.get(f"m:{market}", 0),
         game_exposure=account.exposure.get(f"g:{game}", 0),
@@ -246,10 +248,11 @@ class Chronicle:
         pipe.pttl(names.trading_lease())
         pipe.zcount(names.rate(), now_ms - ORDER_WINDOW_MS, "+inf")
         pipe.scard(names.trades(day))
+        pipe.hgetall(names.flatten())
         for strategy in strategies:
             pipe.get(names.term(strategy))
             pipe.get(names.writer_lease(strategy))
-        exposure, reserved, lease, left, rate, trades, *fences = await pipe.execute()
+        exposure, reserved, lease, left, rate, trades, flatten, *fences = await pipe.execute()
         fenced = list(zip(strategies, fences[::2], fences[1::2], strict=True))
         return Account(
             read_ms=now_ms,
@@ -263,6 +266,7 @@ class Chronicle:
             lease_epoch=msgspec.json.decode(lease, type=TradingLease).epoch if lease else 0,
             orders_last_minute=rate,
             trades_today=trades,
+            flatten={key.decode(): int(value) for key, value in flatten.items()},
             terms={name: int(term or 0) for name, term, _ in fenced},
             writers={name: token.decode() if token else "" for name, _, token in fenced},
         )

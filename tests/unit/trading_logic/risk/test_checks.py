@@ -16,7 +16,7 @@ LIMITS = Limits(
 )  # fmt: skip
 STATE = GateState(
     latch_ids=(), epoch=3, term=2, writer_token="w", lease_ms_left=5_000, lease_epoch=3, reconciled=True, stale_marks="",
-    seen=False, now_ms=10_000, orders_last_minute=0, trades_today=0, equity=1_000 * DOLLAR, market_exposure=0,
+    seen=False, now_ms=10_000, orders_last_minute=0, trades_today=0, flatten_until_ms=0, equity=1_000 * DOLLAR, market_exposure=0,
     game_exposure=0, total_exposure=0, market_reserved=0, game_reserved=0, total_reserved=0,
 )  # fmt: skip
 ENTRY = Claim("i", "entry", 3, 2, "w", 10_000, 10 * DOLLAR)
@@ -70,6 +70,7 @@ def test_the_last_value_within_each_fence_passes(state):
 OUT_OF_BOUNDS = [
     ({"stale_marks": "M1"}, {}, Refusal("marks", "M1", "fresh")),
     ({"orders_last_minute": 24}, {}, Refusal("maxOrdersPerMinute", "24", "24")),
+    ({"flatten_until_ms": 10_001}, {}, Refusal("flatten", "1", "0")),
     ({"trades_today": 20}, {}, Refusal("maxTradesPerDay", "20", "20")),
     ({}, {"cost": DOLLAR - 1}, Refusal("minPositionDollars", "0.999999", "1.000000")),
     ({"equity": 10**12}, {"cost": 250 * DOLLAR + 1}, Refusal("maxPositionDollars", "250.000001", "250.000000")),
