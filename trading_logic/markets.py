@@ -146,12 +146,3 @@ def winner_side(target: str, home: str, away: str, field: str = "custom_strike")
     if target == away:
         return Outcome.AWAY
     raise MoneyError(field, target, f"home {home!r} or away {away!r}")
-
-
-def yes_payout(side: Outcome, outcome: Outcome) -> Price:
-    """What one YES contract of the winner market of ``side`` pays when the game ends in ``outcome``."""
-    if side is Outcome.TIE:
-        raise ValueError("a winner market of a tie is not known; allowed: home, away")
-    if outcome is Outcome.TIE:
-        return TIE_PAYOUT
-    return DOLLAR_PRICE if outcome is side else 0

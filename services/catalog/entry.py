@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from services.catalog.lines import CatalogError, Terms, terms_of
 from services.exchange.models import Event, Market, Milestone, Series, Trade
-from trading_logic.contracts.messages import CatalogEntry, MarketInfo
+from trading_logic.contracts.messages import CatalogEntry, MarketInfo, Sport
 from trading_logic.fees import FeeSchedule
-from trading_logic.markets import Outcome, PriceGrid, winner_side
+from trading_logic.markets import PriceGrid
 from trading_logic.money import DOLLAR_PRICE, MoneyError, format_price
 
-GAME_TYPES: dict[str, Literal["football"]] = {"football_game": "football"}
+GAME_TYPES: dict[str, Sport] = {"football_game": "football", "basketball_game": "basketball"}
 """Milestone types whose games can be followed, and the sport of each."""
 
 PRIOR_MAX_SPREAD = 1_000
@@ -20,10 +21,6 @@ PRIOR_MAX_SPREAD = 1_000
 
 PRIOR_TRADES = 10
 """How many of the last trades before the start stand in for a book that was not seen."""
-
-
-class CatalogError(ValueError):
-    """The event exists but cannot be traded; the message names the field, its value and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +33,18 @@ class Facts:
     exchange_active: bool
 
 
-def main_milestone(event: str, milestones: Sequence[Milestone]) -> Milestone:
-    """The game of an event: the one milestone whose main event it is. Raises CatalogError."""
-    found = [m for m in milestones if m.details.get("main_game_event_ticker") == event]
-    if len(found) != 1:
+def game_of(event: str, milestones: Sequence[Milestone]) -> Milestone:
+    """The game of an event: the one milestone of a game that is related to it. Raises CatalogError.
+
+    An event about a game's spread or total has the milestone whose main event is the winner.
+    """
+    games = [m for m in milestones if event in m.related_event_tickers and "main_game_event_ticker" in m.details]
+    if len(games) != 1:
         raise CatalogError(
-            f"event {event}: details.main_game_event_ticker names it in {len(found)} of {len(milestones)} milestones; "
-            "exactly 1 is needed"
+            f"event {event}: {len(games)} of {len(milestones)} milestones are games (details.main_game_event_ticker) "
+            "that are related to it; exactly 1 is needed"
         )
-    return found[0]
+    return games[0]
 
 
 def build(feed: str, facts: Facts, previous: CatalogEntry | None, now_ms: int) -> CatalogEntry:
@@ -54,7 +54,7 @@ def build(feed: str, facts: Facts, previous: CatalogEntry | None, now_ms: int) -
     """
     event = facts.event
     ticker = event.event_ticker
-    game = main_milestone(ticker, facts.milestones)
+    game = game_of(ticker, facts.milestones)
     sport = GAME_TYPES.get(game.type)
     if sport is None:
         raise CatalogError(f"event {ticker}: milestone type {game.type!r}; allowed: {', '.join(GAME_TYPES)}")
@@ -66,14 +66,12 @@ def build(feed: str, facts: Facts, previous: CatalogEntry | None, now_ms: int) -
         multiplier = facts.series.fee_multiplier
     try:
         FeeSchedule(fee_type, multiplier)
-        sides = {market.ticker: _outcome(market, home_id, away_id) for market in event.markets}
+        terms = {market.ticker: terms_of(market, home_id, away_id) for market in event.markets}
         for market in event.markets:
             PriceGrid.from_ranges(_ranges(market), f"{market.ticker}.price_ranges")
     except MoneyError as error:
         raise CatalogError(f"event {ticker}: {error}") from error
-    names = {side: market.yes_sub_title for market in event.markets for side in [sides[market.ticker]]}
-    if set(names) != {Outcome.HOME, Outcome.AWAY}:
-        raise CatalogError(f"event {ticker}: markets for {sorted(names)}; one for home and one for away are needed")
+    home, away = _teams(event, terms, game)
     known = {market.market: market.prior for market in previous.markets} if previous else {}
     return CatalogEntry(
         event=ticker,
@@ -82,8 +80,8 @@ def build(feed: str, facts: Facts, previous: CatalogEntry | None, now_ms: int) -
         title=event.title,
         game=game.id,
         sport=sport,
-        home=names[Outcome.HOME],
-        away=names[Outcome.AWAY],
+        home=home,
+        away=away,
         home_id=home_id,
         away_id=away_id,
         start_ms=game.start_date,
@@ -94,18 +92,38 @@ def build(feed: str, facts: Facts, previous: CatalogEntry | None, now_ms: int) -
         markets=tuple(
             MarketInfo(
                 market=market.ticker,
-                outcome="home" if sides[market.ticker] is Outcome.HOME else "away",
+                outcome=terms[market.ticker].outcome,
                 title=market.yes_sub_title,
                 status=market.status.value,
                 price_ranges=tuple((r["start"], r["end"], r["step"]) for r in _ranges(market)),
                 close_ms=market.close_time,
                 result=market.result,
                 prior=prior_of_book(market, known.get(market.ticker), game.start_date, now_ms),
+                line=terms[market.ticker].line,
+                strike=terms[market.ticker].strike,
             )
             for market in event.markets
         ),
         updated_ms=now_ms,
     )
+
+
+def _teams(event: Event, terms: Mapping[str, Terms], game: Milestone) -> tuple[str, str]:
+    """Names of home and away: of a winner event its markets', otherwise what the game's title says."""
+    lines = {one.line for one in terms.values()}
+    if len(lines) > 1:
+        raise CatalogError(f"event {event.event_ticker}: markets of {', '.join(sorted(lines))}; one kind is allowed")
+    names = {terms[market.ticker].outcome: market.yes_sub_title for market in event.markets}
+    if lines == {"winner"} or not lines:
+        if set(names) != {"home", "away"}:
+            raise CatalogError(
+                f"event {event.event_ticker}: markets for {sorted(names)}; one for home and one for away are needed"
+            )
+        return names["home"], names["away"]
+    away, at, home = game.title.partition(" at ")
+    if not (away and at and home):
+        raise CatalogError(f"event {event.event_ticker}: game title {game.title!r}; allowed: AWAY at HOME")
+    return home, away
 
 
 def prior_of_book(market: Market, known: int | None, start_ms: int, now_ms: int) -> int | None:
@@ -144,13 +162,6 @@ def _text(details: Mapping[str, Any], key: str, ticker: str) -> str:
     if not isinstance(value, str) or not value:
         raise CatalogError(f"event {ticker}: milestone details.{key} is {value!r}; a team id is needed")
     return value
-
-
-def _outcome(market: Market, home_id: str, away_id: str) -> Outcome:
-    targets = list((market.custom_strike or {}).values())
-    if len(targets) != 1 or not isinstance(targets[0], str):
-        raise CatalogError(f"market {market.ticker}: custom_strike {market.custom_strike!r}; one team id is needed")
-    return winner_side(targets[0], home_id, away_id, f"{market.ticker}.custom_strike")
 
 
 def _ranges(market: Market) -> list[dict[str, str]]:

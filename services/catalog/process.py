@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from services.catalog.entry import PRIOR_TRADES, CatalogError, Facts, build, prior_of_trades, same_but_for_time
+from services.catalog.entry import PRIOR_TRADES, Facts, build, prior_of_trades, same_but_for_time
+from services.catalog.lines import CatalogError
 from services.catalog.slate import merged, slate_events, state_of
 from services.exchange.budget import TIERS, Budget
 from services.exchange.clock import SystemClock

@@ -24,7 +24,7 @@ from trading_logic.contracts.messages import (
     TradePrint,
 )
 from trading_logic.feed import EventFeed, MarketFeed
-from trading_logic.money import ONE_PPM
+from trading_logic.models.outlook import prior_home, prior_total
 from trading_logic.orders import signal_id
 
 DEPTH_LEVELS: Final = 5
@@ -56,6 +56,7 @@ class Desk:
         self.alive_ms = 0
         self._degraded = False
         self._prior: int | None = None
+        self._prior_total: int | None = None
         self._infos: dict[str, MarketInfo] = {}
         self._floors: dict[str, EntryId] = {}
         self._floor: EntryId = ZERO  # highest of them: past it no market needs a look at its own
@@ -68,7 +69,7 @@ class Desk:
         """Know the event's markets; those known before keep their books."""
         self.catalog = entry
         self._infos = {info.market: info for info in entry.markets}
-        self._prior = prior_home(entry)
+        self._prior, self._prior_total = prior_home(entry), prior_total(entry)
         for market in self._infos:
             if market not in self.feed.markets:
                 self.feed.markets[market] = MarketFeed(market)
@@ -180,21 +181,8 @@ class Desk:
             prior_home_ppm=self._prior,
             received_ms=received_ms,
             trace=f"00-{made}-{made[:16]}-01",
+            prior_total=self._prior_total,
         )
-
-
-def prior_home(entry: CatalogEntry) -> int | None:
-    """Probability of a home win before the start in ppm, from the markets' prices then; None until one is known.
-
-    The two YES prices carry a margin; dividing by their sum takes it out.
-    """
-    prices = {info.outcome: info.prior for info in entry.markets if info.prior is not None}
-    home, away = prices.get("home"), prices.get("away")
-    if home is not None and away is not None and home + away > 0:
-        return home * ONE_PPM // (home + away)
-    if home is not None:
-        return home * 100
-    return None if away is None else ONE_PPM - away * 100
 
 
 def _content(game: GameState | None) -> GameState | None:

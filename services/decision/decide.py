@@ -135,11 +135,11 @@ def _game_status(asked: Asked, _draft: Draft) -> Refusal | None:
 
 
 def _models(asked: Asked, draft: Draft) -> Refusal | None:
-    fair = asked.fair.of(asked.signal)
+    assert asked.market is not None  # marketStatus comes before
+    fair = asked.fair.of(asked.signal, asked.market.info)
     if isinstance(fair, Refusal):
         return fair
     draft.fair = fair
-    assert asked.market is not None  # marketStatus comes before
     best = best_side(
         _terms(asked),
         yes_ask=entry_price(asked.market, asked.signal, asked.config.entry.order_style, "yes"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trading_logic.contracts import config
-from trading_logic.contracts.messages import Signal
+from trading_logic.contracts.messages import MarketInfo, Signal
 from trading_logic.models.facts import GameFacts, Model
 from trading_logic.models.registry import model
 from trading_logic.money import ONE_PPM, Ppm
@@ -31,10 +31,10 @@ class FairValue:
         self._models: list[tuple[str, Model]] = [(chosen.name, model(chosen.name)) for chosen in models]
         self._weights = {chosen.name: chosen.weight_ppm for chosen in models}
 
-    def of(self, signal: Signal) -> Fair | Refusal:
+    def of(self, signal: Signal, info: MarketInfo) -> Fair | Refusal:
         """The pooled value. One model that refuses refuses all: a part of an opinion is another opinion."""
-        home = signal.outcome == "home"
-        facts = game_facts(signal)
+        home = info.outcome != "away"
+        facts = game_facts(signal, info)
         if facts is None:
             return Refusal("models", "no game state", "a game state")
         numbers: dict[str, Ppm] = {}
@@ -51,8 +51,11 @@ class FairValue:
         return Fair(_yes(pooled.probability, home=home), tuple(parts))
 
 
-def game_facts(signal: Signal) -> GameFacts | None:
-    """The signal from the home team's point of view; None without a game state."""
+def game_facts(signal: Signal, info: MarketInfo) -> GameFacts | None:
+    """The signal and its market from the home team's point of view; None without a game state.
+
+    The away team winning by more than 3.5 is the home team not being above -3.5: its YES is one less what is asked.
+    """
     game = signal.game
     if game is None:
         return None
@@ -69,18 +72,21 @@ def game_facts(signal: Signal) -> GameFacts | None:
         distance=game.distance,
         yardline=game.yardline,
         prior_home=signal.prior_home_ppm,
-        microprice=_microprice(signal),
+        microprice=_microprice(signal, info),
+        line=info.line,
+        strike=-info.strike if info.outcome == "away" else info.strike,
+        prior_total=signal.prior_total,
     )
 
 
-def _microprice(signal: Signal) -> Ppm | None:
+def _microprice(signal: Signal, info: MarketInfo) -> Ppm | None:
     """Size-weighted middle of the top of book, as the home team's probability; None while a side is empty."""
     top = signal.top
     if not (top.yes_bid_size and top.yes_ask_size):
         return None
     weighted = top.yes_bid * top.yes_ask_size + top.yes_ask * top.yes_bid_size
     middle = weighted * _PRICE_PPM // (top.yes_bid_size + top.yes_ask_size)
-    return _yes(middle, home=signal.outcome == "home")
+    return _yes(middle, home=info.outcome != "away")
 
 
 def _yes(probability: Ppm, *, home: bool) -> Ppm:

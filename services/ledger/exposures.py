@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from services.ledger.books import Holding
 from trading_logic.contracts.messages import CatalogEntry, MarketInfo
-from trading_logic.markets import Outcome, yes_payout
-from trading_logic.risk.exposure import Position, game_loss, market_loss, portfolio_loss
+from trading_logic.risk.exposure import Position, Question, game_loss, game_payoffs, market_loss, portfolio_loss
 
 Markets = Mapping[str, tuple[CatalogEntry, MarketInfo]]
 
@@ -41,23 +40,25 @@ class Exposures:
 def of(
     holdings: Mapping[str, Holding], game_of: Callable[[str], str], markets: Markets, unmanaged: Iterable[Unmanaged]
 ) -> Exposures:
-    """Exposure of the account. Markets on one game's winner offset each other; any other stands for itself."""
+    """Exposure of the account; a market that the catalog does not know stands for itself.
+
+    The others of a game (winner, spread, total) are taken together, over the ways it can end.
+    """
     by_market: dict[str, int] = defaultdict(int)
     by_game: dict[str, int] = defaultdict(int)
-    winners: dict[str, list[Position]] = defaultdict(list)
-    payoffs: dict[str, list[int]] = {}
+    known: dict[str, list[Position]] = defaultdict(list)
     for market, holding in holdings.items():
         position = Position(market, holding.count, holding.cost)
         by_market[market] += market_loss(position)
         game = game_of(market)
         if market in markets:
-            side = Outcome(markets[market][1].outcome)
-            payoffs[market] = [yes_payout(side, outcome) for outcome in Outcome]
-            winners[game].append(position)
+            known[game].append(position)
         else:
             by_game[game] += market_loss(position)
-    for game, positions in winners.items():
-        by_game[game] += game_loss(positions, payoffs)
+    for game, positions in known.items():
+        infos = [markets[position.market][1] for position in positions]
+        asked = {info.market: Question(info.line, info.outcome, info.strike) for info in infos}
+        by_game[game] += game_loss(positions, game_payoffs(asked))
     for order in unmanaged:
         by_market[order.market] += order.cost
         by_game[game_of(order.market)] += order.cost

@@ -9,6 +9,7 @@ from services.exchange.budget import TIERS, Budget
 from services.exchange.clock import SystemClock
 from services.exchange.errors import DecodeError, ExchangeError, NotFound, TemporaryError
 from services.exchange.reads import ExchangeReads
+from services.sources.basketball import parse_basketball
 from services.sources.football import parse_football
 from services.sources.ports import GameRef, Source, SourceConfigError, SourceError
 from trading_logic.contracts.config import Exchange
@@ -18,7 +19,11 @@ from trading_logic.money import ONE_PPM, MoneyError, parse_ppm
 DEFAULT_INTERVAL_S: Final = 0.4
 LEAST_PPM: Final = ONE_PPM // 10
 MOST_PPM: Final = 60 * ONE_PPM
-FOOTBALL: Final = "football_game"
+PARSERS: Final[Mapping[str, Callable[[str, GameRef, Mapping[str, Any], int], GameState]]] = {
+    "football_game": parse_football,
+    "basketball_game": parse_basketball,
+}
+"""How the details of each type of game are read."""
 
 
 class KalshiLiveData:
@@ -39,9 +44,10 @@ class KalshiLiveData:
             raise SourceError("BadLiveData", str(error)) from error
         except ExchangeError as error:
             raise SourceError("ExchangeRefused", str(error)) from error
-        if found.type != FOOTBALL:
-            raise SourceError("BadLiveData", f"game {ref.game}: type {found.type!r}; allowed: {FOOTBALL}")
-        return parse_football(self._name, ref, found.details, received_ms())
+        parse = PARSERS.get(found.type)
+        if parse is None:
+            raise SourceError("BadLiveData", f"game {ref.game}: type {found.type!r}; allowed: {', '.join(PARSERS)}")
+        return parse(self._name, ref, found.details, received_ms())
 
     async def aclose(self) -> None:
         await self._rest.aclose()

@@ -16,6 +16,10 @@ from trading_logic.refusal import Verdict
 VERSION = 1
 
 Side = Literal["yes", "no"]
+Sport = Literal["football", "basketball"]
+Line = Literal["winner", "spread", "total"]
+Outcome = Literal["home", "away", "over"]
+"""What YES of a market is about: a team, or (of a total) that more points are scored."""
 BookStatus = Literal["empty", "valid", "stale", "gap", "crossed"]
 Level = tuple[int, int]  # price, count
 
@@ -123,7 +127,7 @@ class GameState(Message, frozen=True, gc=False, tag="game"):
 
     source: str
     game: str
-    sport: Literal["football"]
+    sport: Sport
     status: Literal["scheduled", "live", "halftime", "final"]
     home_points: int
     away_points: int
@@ -143,13 +147,15 @@ class MarketInfo(msgspec.Struct, frozen=True, gc=False):
     """What the catalog knows of one market."""
 
     market: str
-    outcome: Literal["home", "away"]  # the team whose win pays YES
+    outcome: Outcome
     title: str
     status: str
     price_ranges: tuple[tuple[str, str, str], ...]  # start, end, step in dollars, as the exchange says them
     close_ms: int
     result: str
     prior: int | None = None  # yes price before the start of the game, 1/10,000 dollar; None until seen
+    line: Line = "winner"
+    strike: int = 0  # 1/100 point; YES of a spread or total pays when the team's lead, or the points, are above it
 
 
 class CatalogEntry(Message, frozen=True, gc=False, tag="catalog"):
@@ -160,7 +166,7 @@ class CatalogEntry(Message, frozen=True, gc=False, tag="catalog"):
     feed: str
     title: str
     game: str  # milestone id
-    sport: Literal["football"]
+    sport: Sport
     home: str
     away: str
     home_id: str  # structured target ids, as live data uses them
@@ -201,7 +207,7 @@ class Signal(Message, frozen=True, gc=False, tag="signal"):
     id: str
     event: str
     market: str
-    outcome: Literal["home", "away"]
+    outcome: Outcome
     cause: Literal["book", "game", "feed"]
     top: TopOfBook
     yes_bid_depth: int  # contracts within the five best levels
@@ -211,6 +217,7 @@ class Signal(Message, frozen=True, gc=False, tag="signal"):
     prior_home_ppm: int | None  # probability of a home win before the start, from market prices
     received_ms: int  # when the tick that caused it was received by ingest or source
     trace: str  # W3C traceparent
+    prior_total: int | None = None  # points expected before the start, 1/100 point, from market prices
 
 
 class ModelNumber(msgspec.Struct, frozen=True, gc=False):
@@ -244,7 +251,7 @@ class Explanation(msgspec.Struct, frozen=True, gc=False):
 
     version: Literal[1]
     intent_id: str  # "" when there is none
-    outcome: Literal["home", "away"]
+    outcome: Outcome
     top: TopOfBook
     yes_bid_depth: int
     yes_ask_depth: int

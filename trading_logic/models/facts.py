@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from trading_logic.contracts.messages import Line, Sport
 from trading_logic.money import Ppm
 from trading_logic.refusal import Refusal
 
@@ -20,10 +21,13 @@ class GameFacts(msgspec.Struct, frozen=True, gc=False):
         distance: yards to a first down, 0 when unknown.
         yardline: yards from the ball to the goal line that the team in possession attacks, 0 when unknown.
         prior_home: probability of a home win before the start in ppm; None when nobody knows it.
-        microprice: size-weighted middle of the home team's market in ppm; None when its book has an empty side.
+        microprice: size-weighted middle of the market in ppm, as the home team's; None when its book has an empty side.
+        line: what is asked: who wins, by how much the home team wins, or how many points are scored together.
+        strike: 1/100 point; the home team's lead (above zero when it must win by more than that) or the points.
+        prior_total: points expected before the start, 1/100 point; None when nobody knows it.
     """
 
-    sport: Literal["football"]
+    sport: Sport
     status: Literal["scheduled", "live", "halftime", "final"]
     home_points: int
     away_points: int
@@ -36,12 +40,16 @@ class GameFacts(msgspec.Struct, frozen=True, gc=False):
     yardline: int = 0
     prior_home: Ppm | None = None
     microprice: Ppm | None = None
+    line: Line = "winner"
+    strike: int = 0
+    prior_total: int | None = None
 
 
 class ModelNumber(msgspec.Struct, frozen=True, gc=False):
-    """A model's answer: what a YES of the home team's winner market is worth, in ppm of its payout.
+    """A model's answer: what a YES is worth, in ppm of its payout, seen from the home team.
 
-    That is the probability of a home win plus half the probability of a tie.
+    Of a winner market that is the probability of a home win plus half the probability of a tie; of a spread or a total
+    the probability that the final lead of the home team, or the points, are above the strike.
     """
 
     probability: Ppm

@@ -1,4 +1,4 @@
-"""Probability of a home win in football from score, clock, possession and strength.
+"""Winner, spread and total in football from score, clock, possession and strength.
 
 The lead of the home team is taken as a Brownian motion with drift (H. S. Stern, "A Brownian Motion Model for the
 Progress of Sports Scores", JASA 89, 1994). With ``t`` the part of regulation that is left::
@@ -16,19 +16,34 @@ Progress of Sports Scores", JASA 89, 1994). With ``t`` the part of regulation th
   line in yards to go, less for every down used and for a long way to the line to gain. It fades in the last minute
   of a half, when there is no time left to score.
 
+The same lead above another strike prices a spread. The points that are still to come are a Brownian motion too, with
+the expected total before the start as its drift, `SIGMA` as its deviation, and what the ball is worth beyond a drive
+from the own quarter (own formula)::
+
+    points at the end ~ N(points + total * t + max(0, |ball| - UNPLACED), SIGMA^2 * t + DRIVE^2)
+
 The model is continuous: a tie after regulation is a lead of zero before an overtime of its own ``t``.
 """
 
 from math import sqrt
-from statistics import NormalDist
 from typing import Final
 
 from trading_logic.models.facts import GameFacts, ModelNumber
+from trading_logic.models.outlook import (
+    NORMAL,
+    POINT,
+    WHOLE_GAME,
+    Outlook,
+    bad_prior,
+    bad_total,
+    settled,
+    worth,
+)
 from trading_logic.money import ONE_PPM, Ppm
 from trading_logic.refusal import Refusal
 
 NAME: Final = "game-state"
-VERSION: Final = "football-1"
+VERSION: Final = "football-2"
 
 SIGMA: Final = 13.86
 DRIVE: Final = 3.0
@@ -38,8 +53,6 @@ PERIODS: Final = 4
 
 # While the game is on, a last play can always still happen: certainty is for finished games only.
 _LEAST_SECONDS: Final = 4.0
-# Priors beyond this are not strengths but errors; the normal quantile would run away.
-_PRIOR_BOUND: Final[Ppm] = 1_000
 
 _GOAL_LINE_POINTS: Final = 5.8
 _POINTS_PER_YARD: Final = 0.062
@@ -49,8 +62,6 @@ _USUAL_DISTANCE: Final = {1: 10, 2: 8, 3: 7, 4: 8}
 # A ball about to be kicked off to a team, or one whose place is unknown: a drive from the own quarter.
 _UNPLACED_POINTS: Final = 1.0
 _FADE_SECONDS: Final = 60
-
-_NORMAL: Final = NormalDist()
 
 
 def possession_points(facts: GameFacts) -> float:
@@ -101,26 +112,40 @@ def _seconds_left(facts: GameFacts, lead: int) -> float:
 
 
 def game_state(facts: GameFacts) -> ModelNumber | Refusal:
-    """Home win probability. Exactly 0, 1 or (tie) one half once the game is final; the prior before its start."""
-    lead = facts.home_points - facts.away_points
+    """Worth of the line that is asked for. Exact once the game is final; before its start what the prior says."""
     if facts.status == "final":
-        return _number(ONE_PPM // 2 if lead == 0 else ONE_PPM if lead > 0 else 0)
-    prior = facts.prior_home
-    if prior is None:
-        return Refusal("prior", "missing", "a probability from before the start")
-    if not _PRIOR_BOUND <= prior <= ONE_PPM - _PRIOR_BOUND:
-        return Refusal("prior", str(prior), f"{_PRIOR_BOUND} to {ONE_PPM - _PRIOR_BOUND} ppm")
+        return _number(settled(facts.home_points, facts.away_points, facts.line, facts.strike))
+    if facts.line == "winner" and facts.status == "scheduled":
+        return bad_prior(facts.prior_home) or _number(facts.prior_home or 0)
+    found = outlook(facts)
+    answer = found if isinstance(found, Refusal) else worth(found, facts.line, facts.strike)
+    return answer if isinstance(answer, Refusal) else _number(answer)
+
+
+def outlook(facts: GameFacts) -> Outlook | Refusal:
+    """Where the game may end, seen from now. Totals need only the expected total, leads only the strength."""
+    bad = bad_total(facts.prior_total) if facts.line == "total" else bad_prior(facts.prior_home)
+    if bad is not None:
+        return bad
+    prior = ONE_PPM // 2 if facts.prior_home is None else facts.prior_home
+    total = None if facts.prior_total is None else facts.prior_total / POINT
+    whole = WHOLE_GAME["football"]
+    drift = whole.lead * NORMAL.inv_cdf(prior / ONE_PPM)
     if facts.status == "scheduled":
-        return _number(prior)
+        return Outlook(drift, whole.lead, total, whole.points)
     malformed = _malformed(facts)
     if malformed is not None:
         return malformed
+    lead = facts.home_points - facts.away_points
     seconds = _seconds_left(facts, lead)
     left = seconds / REGULATION_SECONDS
-    drift = sqrt(SIGMA**2 + DRIVE**2) * _NORMAL.inv_cdf(prior / ONE_PPM)
-    variance = SIGMA**2 * left + DRIVE**2 * min(1.0, seconds / _FADE_SECONDS)
-    z = (lead + possession_points(facts) + drift * left) / sqrt(variance)
-    return _number(round(_NORMAL.cdf(z) * ONE_PPM))
+    ball = possession_points(facts)
+    lumps = DRIVE**2 * min(1.0, seconds / _FADE_SECONDS)
+    deviation = sqrt(SIGMA**2 * left + lumps)
+    points = None
+    if total is not None:
+        points = facts.home_points + facts.away_points + total * left + max(0.0, abs(ball) - _UNPLACED_POINTS)
+    return Outlook(lead + ball + drift * left, deviation, points, deviation)
 
 
 def _number(probability: Ppm) -> ModelNumber:

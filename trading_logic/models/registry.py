@@ -4,10 +4,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from trading_logic.models import book, football
-from trading_logic.models.facts import Model
+from trading_logic.contracts.messages import Sport
+from trading_logic.models import basketball, book, football
+from trading_logic.models.facts import GameFacts, Model, ModelNumber
+from trading_logic.refusal import Refusal
 
-MODELS: Final[Mapping[str, Model]] = MappingProxyType({football.NAME: football.game_state, book.NAME: book.book})
+GAME_STATE: Final[Mapping[Sport, Model]] = MappingProxyType({
+    "football": football.game_state, "basketball": basketball.game_state,
+})  # fmt: skip
+
+
+def game_state(facts: GameFacts) -> ModelNumber | Refusal:
+    """The model of the game's own sport."""
+    return GAME_STATE[facts.sport](facts)
+
+
+MODELS: Final[Mapping[str, Model]] = MappingProxyType({football.NAME: game_state, book.NAME: book.book})
 
 
 class UnknownModelError(LookupError):

@@ -5,10 +5,13 @@ what one YES pays, in 1/10,000 dollar, per outcome of the game.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Final
 
 import msgspec
 
+from trading_logic.contracts.messages import Line, Outcome
+from trading_logic.markets import TIE_PAYOUT
 from trading_logic.money import DOLLAR_PRICE, Cash, Count, Price
 
 WINNER_OR_NOTHING: Final[tuple[Price, Price]] = (DOLLAR_PRICE, 0)
@@ -21,6 +24,48 @@ class Position(msgspec.Struct, frozen=True, gc=False):
     market: str
     count: Count
     cost: Cash
+
+
+class Question(msgspec.Struct, frozen=True, gc=False):
+    """What a market asks about the final score: who wins, by how much, how many points; strike in 1/100 point."""
+
+    line: Line
+    outcome: Outcome
+    strike: int
+
+
+def yes_payoff(asked: Question, lead: int, points: int) -> Price:
+    """What one YES pays when the home team ends ahead by `lead` and both have `points`, in 1/100 point."""
+    if asked.line == "total":
+        return DOLLAR_PRICE if points > asked.strike else 0
+    own = lead if asked.outcome == "home" else -lead
+    if asked.line == "winner" and own == 0:
+        return TIE_PAYOUT
+    return DOLLAR_PRICE if own > (asked.strike if asked.line == "spread" else 0) else 0
+
+
+def game_payoffs(asked: Mapping[str, Question]) -> dict[str, tuple[Price, ...]]:
+    """Per market what one YES pays in every way the game can end that its markets tell apart.
+
+    Between two strikes all final scores pay the same, so one of each stretch stands for it. Leads and points are put
+    together freely: that also counts some scores that no game can have, so the worst of them is never too good.
+    """
+    leads: set[int] = set()
+    points: set[int] = set()
+    for one in asked.values():
+        if one.line == "total":
+            points.add(one.strike)
+        elif one.line == "winner":
+            leads |= {-1, 0}
+        else:
+            leads.add(one.strike if one.outcome == "home" else -one.strike - 1)
+    ends = list(product(_stretches(leads), _stretches(points)))
+    return {market: tuple(yes_payoff(one, lead, total) for lead, total in ends) for market, one in asked.items()}
+
+
+def _stretches(cuts: set[int]) -> list[int]:
+    """One number of each stretch: up to the first cut, from there up to the next, and beyond the last."""
+    return [*sorted(cuts), max(cuts) + 1] if cuts else [0]
 
 
 class PayoffError(ValueError):

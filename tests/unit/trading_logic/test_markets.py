@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading_logic.markets import PRICE_STRUCTURES, TIE_PAYOUT, Outcome, PriceGrid, winner_side, yes_payout
+from trading_logic.markets import PRICE_STRUCTURES, Outcome, PriceGrid, winner_side
 from trading_logic.money import DOLLAR_PRICE, MoneyError
 
 structures = st.sampled_from(sorted(PRICE_STRUCTURES))
@@ -84,20 +84,3 @@ def test_a_winner_market_pays_its_own_team():
             winner_side("uuid-h", home, away)
     with pytest.raises(MoneyError, match="custom_strike: 'uuid-x'"):
         winner_side("uuid-x", "uuid-h", "uuid-a")
-
-
-@pytest.mark.parametrize("outcome", list(Outcome))
-def test_both_teams_together_pay_one_dollar(outcome):
-    pays = yes_payout(Outcome.HOME, outcome), yes_payout(Outcome.AWAY, outcome)
-    assert sum(pays) == DOLLAR_PRICE
-    assert (
-        pays
-        == {Outcome.HOME: (DOLLAR_PRICE, 0), Outcome.AWAY: (0, DOLLAR_PRICE), Outcome.TIE: (TIE_PAYOUT, TIE_PAYOUT)}[
-            outcome
-        ]
-    )
-
-
-def test_there_is_no_winner_market_of_a_tie():
-    with pytest.raises(ValueError, match="allowed: home, away"):
-        yes_payout(Outcome.TIE, Outcome.HOME)

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.catalog.entry import CatalogError, Facts, build, prior_of_trades, same_but_for_time
+from services.catalog.entry import Facts, build, prior_of_trades, same_but_for_time
+from services.catalog.lines import CatalogError
 from services.exchange.models import Event, Market, Milestone, Series, Trade
 from services.exchange.wire import BodyDecoder
 
@@ -26,7 +27,7 @@ def market(team: str, target: str, bid: str = "0.6000", ask: str = "0.6200", **m
         "yes_ask_size_fp": "1.00", "last_price_dollars": "0.6000", "volume_fp": "0.00", "open_interest_fp": "0.00",
         "result": "", "price_level_structure": "linear_cent",
         "price_ranges": [{"start": "0.0000", "end": "1.0000", "step": "0.0100"}], "can_close_early": True,
-        "settlement_timer_seconds": 5, "custom_strike": {"football_team": target}, **more,
+        "settlement_timer_seconds": 5, "strike_type": "structured", "custom_strike": {"football_team": target}, **more,
     }  # fmt: skip
     return decoded(Market, body)
 
@@ -146,3 +147,68 @@ def test_what_cannot_be_traded_is_named(changes, named):
     with pytest.raises(CatalogError) as error:
         entry(START, None, **changes)
     assert named in str(error.value)
+
+
+SPREAD, TOTAL = "KXNFLSPREAD-25SEP04DALPHI", "KXNFLTOTAL-25SEP04DALPHI"
+
+
+def line_event(ticker: str, *markets: Market) -> dict[str, Any]:
+    game = milestone(related_event_tickers=[EV, SPREAD, TOTAL], title="DAL at PHI")
+    event = msgspec.structs.replace(EVENT, event_ticker=ticker, markets=list(markets))
+    return {"event": event, "milestones": [game, milestone(id="cup", details={})]}
+
+
+def lined(suffix: str, strike: Any, target: str | None, **more: Any) -> Market:
+    changes = {
+        "strike_type": "greater",
+        "floor_strike": strike,
+        "custom_strike": {"football_team": target} if target else None,
+    }
+    return market(suffix, "", **{**changes, **more})
+
+
+def test_an_event_of_spreads_belongs_to_the_game_of_its_winner():
+    found = entry(START - 1, None, **line_event(SPREAD, lined("PHI8", 7.5, "id-phi"), lined("DAL3", 2.5, "id-dal")))
+    assert (found.event, found.game, found.home, found.away, found.sport) == (
+        SPREAD,
+        "game-1",
+        "PHI",
+        "DAL",
+        "football",
+    )
+    assert [(m.line, m.outcome, m.strike) for m in found.markets] == [("spread", "home", 750), ("spread", "away", 250)]
+
+
+def test_an_event_of_totals_names_no_team():
+    found = entry(START - 1, None, **line_event(TOTAL, lined("48", 47.5, None), lined("55", 54.5, None)))
+    assert [(m.line, m.outcome, m.strike) for m in found.markets] == [
+        ("total", "over", 4_750),
+        ("total", "over", 5_450),
+    ]
+    assert {m.prior for m in found.markets} == {6_100}
+
+
+@pytest.mark.parametrize(
+    ("bad", "named"),
+    [
+        (lined("48", 47, None), "floor_strike 47"),
+        (lined("48", None, None), "floor_strike None"),
+        (lined("48", 100_000.5, None), "floor_strike 100000.5"),
+        (lined("48", 47.5, None, strike_type="less"), "strike_type 'less'"),
+        (lined("48", 47.5, None, strike_type=None), "strike_type None"),
+        (lined("48", 47.5, "id-xxx"), "custom_strike"),
+    ],
+)
+def test_a_line_that_is_not_understood_is_named(bad, named):
+    with pytest.raises(CatalogError) as error:
+        entry(START, None, **line_event(TOTAL, bad))
+    assert named in str(error.value)
+
+
+def test_one_event_asks_one_kind_of_question():
+    with pytest.raises(CatalogError, match="one kind is allowed"):
+        entry(START, None, **line_event(SPREAD, lined("PHI8", 7.5, "id-phi"), lined("48", 47.5, None)))
+
+
+def test_basketball_is_a_sport_of_the_catalog():
+    assert entry(START, None, milestones=[milestone(type="basketball_game")]).sport == "basketball"

@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.consumer.desk import GAME_LATE_MS, ZERO, Desk, entry_id, prior_home
+from services.consumer.desk import GAME_LATE_MS, ZERO, Desk, entry_id
 from services.consumer.games import KNOWN_FOR_MS, Games
 from trading_logic.contracts import codec
 from trading_logic.contracts.messages import (
@@ -122,13 +122,13 @@ def test_a_late_or_degraded_source_shows():
     assert found.everything("game")[0].game_degraded
 
 
-def test_prior_is_without_the_margin():
-    assert prior_home(CATALOG) == 6_100 * 1_000_000 // 10_200
-    home, away = CATALOG.markets
-    none = msgspec.structs.replace(home, prior=None)
-    assert prior_home(msgspec.structs.replace(CATALOG, markets=(none, away))) == 590_000
-    assert prior_home(msgspec.structs.replace(CATALOG, markets=(home,))) == 610_000
-    assert prior_home(msgspec.structs.replace(CATALOG, markets=(none,))) is None
+def test_signals_carry_what_was_expected_before_the_start():
+    total = MarketInfo("T", "over", "", "active", (), 0, "", 5_000, "total", 4_750)
+    found = desk()
+    found.set_catalog(msgspec.structs.replace(CATALOG, markets=(total,)))
+    found.apply((1, 0), [snap("T", 1)])
+    (signal,) = found.take()
+    assert (signal.outcome, signal.prior_total, signal.prior_home_ppm) == ("over", 4_750, None)
 
 
 def test_entry_ids_have_an_order():

@@ -44,7 +44,7 @@ def test_the_scene_trades(scene):
     assert decision.edge is not None
     assert decision.edge >= 300
     assert intent.cost >= intent.price * intent.count
-    assert decision.parts[0][:2] == ("game-state", "football-1")
+    assert decision.parts[0][:2] == ("game-state", "football-2")
 
 
 @pytest.mark.parametrize("status", ["empty", "stale", "gap", "crossed"])

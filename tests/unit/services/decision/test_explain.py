@@ -21,7 +21,7 @@ def test_a_trade_names_all_that_it_looked_at(scene):
     decision = told(scene.asked())
     why = decision.explanation
     assert (why.version, why.top, why.game, why.prior_home_ppm) == (1, scene.signal.top, scene.signal.game, 600_000)
-    assert [(m.name, m.version, m.weight_ppm) for m in why.models] == [("game-state", "football-1", 1_000_000)]
+    assert [(m.name, m.version, m.weight_ppm) for m in why.models] == [("game-state", "football-2", 1_000_000)]
     assert why.models[0].probability_ppm == decision.fair_ppm
     assert why.fee > 0
     # The edge is what the price and its fee leave of the fair value, rounded against us.

@@ -8,12 +8,18 @@ from services.ledger.exposures import Unmanaged
 from trading_logic.contracts.messages import CatalogEntry, MarketInfo
 
 
-def info(market: str, outcome: str) -> tuple[CatalogEntry, MarketInfo]:
+def info(market: str, outcome: str, line: str = "winner", strike: int = 0) -> tuple[CatalogEntry, MarketInfo]:
     entry = cast("CatalogEntry", None)  # only the market's side of the game is read
-    return entry, MarketInfo(market, cast("Any", outcome), "", "active", (), 0, "")
+    asked = cast("Any", line)
+    return entry, MarketInfo(market, cast("Any", outcome), "", "active", (), 0, "", None, asked, strike)
 
 
-MARKETS = {"H": info("H", "home"), "A": info("A", "away")}
+MARKETS = {
+    "H": info("H", "home"),
+    "A": info("A", "away"),
+    "H8": info("H8", "home", "spread", 750),
+    "48": info("48", "over", "total", 4_750),
+}
 
 
 def game_of(market: str) -> str:
@@ -43,3 +49,10 @@ def test_orders_that_nobody_recorded_count_in_full() -> None:
     found = exposures.of({"H": Holding(100, 400_000)}, game_of, MARKETS, [Unmanaged("o", "A", 50_000)])
     assert found.fields() == {"m:H": "400000", "m:A": "50000", "g:g": "450000"}
     assert found.total == 450_000
+
+
+def test_winner_spread_and_total_of_one_game_are_one_exposure() -> None:
+    held = {"H": Holding(100, 600_000), "H8": Holding(-100, 650_000), "48": Holding(100, 500_000)}
+    found = exposures.of(held, game_of, MARKETS, ())
+    assert found.fields() == {"m:H": "600000", "m:H8": "650000", "m:48": "500000", "g:g": "750000"}
+    assert found.total == 750_000

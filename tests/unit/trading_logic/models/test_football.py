@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from trading_logic.models.facts import GameFacts, ModelNumber
 from trading_logic.models.football import game_state, possession_points
+from trading_logic.models.outlook import WHOLE_GAME, above
 from trading_logic.refusal import Refusal
 
 GAMES = Path(__file__).parents[4] / "services" / "simulator" / "games"
@@ -164,6 +165,91 @@ def recorded():
                 (margin > 0) + (margin == 0) / 2,
                 float(row["vegas_home_wp"]),
             )
+
+
+LINES = [("spread", offset) for offset in (-3.0, 0.0, 3.0)] + [("total", offset) for offset in (-7.0, 0.0, 7.0)]
+
+
+def lined():
+    """(line, fair value, constant prior, result) of every recorded play for strikes around the closing lines."""
+    with (GAMES / "nfl_2025_week1_games.csv").open(newline="") as file:
+        games = {row["game_id"]: row for row in csv.DictReader(file)}
+    with gzip.open(GAMES / "nfl_2025_week1.csv.gz", "rt", newline="") as file:
+        names = [r["game_id"] for r in csv.DictReader(file) if r["game_seconds_remaining"] and r["vegas_home_wp"]]
+    for name, (game, _, _) in zip(names, recorded(), strict=True):
+        row = games[name]
+        expected = {"spread": float(row["spread_line"]), "total": float(row["total_line"])}
+        ended = {
+            "spread": int(row["home_score"]) - int(row["away_score"]),
+            "total": int(row["home_score"]) + int(row["away_score"]),
+        }
+        known = msgspec.structs.replace(game, prior_home=above(expected["spread"], WHOLE_GAME["football"].lead, 0))
+        known = msgspec.structs.replace(known, prior_total=round(expected["total"] * 100))
+        for line, offset in LINES:
+            strike = int(expected[line] + offset) * 100 + 50
+            start = facts(status="scheduled", prior=known.prior_home, prior_total=known.prior_total)
+            asked = {"line": line, "strike": strike}
+            yield (
+                line,
+                p(msgspec.structs.replace(known, **asked)) / 1e6,
+                p(msgspec.structs.replace(start, **asked)) / 1e6,
+                float(ended[line] * 100 > strike),
+            )
+
+
+@pytest.mark.parametrize("line", ["spread", "total"])
+def test_calibration_of_lines_on_a_recorded_week(line):
+    rows = [row for row in lined() if row[0] == line]
+    assert len(rows) > 7_500
+    model, prior = (sum((row[i] - row[3]) ** 2 for row in rows) / len(rows) for i in (1, 2))
+    print(
+        f"\nBrier score of {line}s on {len(rows):,} plays and strikes of 16 games: model {model:.4f}, prior {prior:.4f}"
+    )
+    for tenth in range(0, 10, 2):
+        part = [row for row in rows if tenth <= min(row[1] * 10, 9.99) < tenth + 2]
+        said, came = (sum(row[i] for row in part) / len(part) for i in (1, 3))
+        print(f"said {said:.3f}  came {came:.3f}  ({len(part)} plays)")
+    assert model < 0.75 * prior
+
+
+def test_before_the_start_a_line_is_worth_what_its_prior_says():
+    start = facts(status="scheduled", prior_total=4_550, line="total", strike=4_550)
+    assert p(start) == 500_000
+    assert p(msgspec.structs.replace(start, strike=3_850)) > 650_000
+    even = facts(status="scheduled", line="spread", strike=0)
+    assert p(even) == 500_000
+
+
+def test_a_line_needs_only_its_own_expectation():
+    total = facts(10, 7, 3, 500, prior=None, prior_total=4_450, line="total", strike=3_050)
+    assert 500_000 < p(total) < 999_000
+    missing = Refusal("priorTotal", "missing", "expected points from before the start")
+    assert game_state(facts(line="total", strike=3_050)) == missing
+    assert game_state(facts(line="total", strike=3_050, prior_total=0)).rule == "priorTotal"
+    assert game_state(facts(line="spread", strike=350, prior=None)).rule == "prior"
+
+
+@given(game=games(), strike=st.integers(-40, 40))
+def test_the_away_teams_spread_is_what_is_left_of_the_homes(game, strike):
+    half = strike * 100 + 50
+    asked = msgspec.structs.replace(game, line="spread", strike=half)
+    mirrored = msgspec.structs.replace(
+        asked,
+        home_points=game.away_points,
+        away_points=game.home_points,
+        possession={"home": "away", "away": "home", "": ""}[game.possession],
+        prior_home=1_000_000 - game.prior_home,
+        strike=-half,
+    )
+    assert p(asked) + p(mirrored) == pytest.approx(1_000_000, abs=2)
+
+
+@given(game=games(), strike=st.integers(0, 100))
+def test_points_that_are_there_are_never_lost(game, strike):
+    asked = msgspec.structs.replace(game, line="total", strike=strike * 100 + 50, prior_total=4_450)
+    # A field goal for each: the same lead, so the same time to play.
+    more = msgspec.structs.replace(asked, home_points=game.home_points + 3, away_points=game.away_points + 3)
+    assert p(more) >= p(asked)
 
 
 def test_calibration_on_a_recorded_week():
