@@ -22,6 +22,9 @@ from typing import Final
 
 from trading_logic.money import DOLLAR_PRICE, ONE_CONTRACT, ONE_PPM, Cash, Count, MoneyError, Ppm, Price, parse_ppm
 
+SCHEDULE_DATE: Final = "2026-07"
+"""Month of the published schedule that these rules were written from."""
+
 # Taker fees per fee_type are 7 % of C * P * (1 - P); makers pay this part of them.
 _MAKER_QUARTERS: Final = {
     "quadratic": 0,

@@ -82,6 +82,16 @@ def parser() -> argparse.ArgumentParser:
     far.add_argument("--namespace", metavar="NAME", help="its namespace")
     far.add_argument("--feed", metavar="NAME", help="its exchange: simulator, demo or production")
 
+    doctor = commands.add_parser(
+        "doctor",
+        help="what is wrong, before money is",
+        epilog="exit codes: 0 all OK, 1 something is a WARN (or could not be looked at), 2 something is a BLOCK",
+    )
+    doctor.add_argument("--bus-url", default="", metavar="URL", help="another bus Redis than that of the running up")
+    doctor.add_argument("--record-url", default="", metavar="URL", help="another record Redis")
+    doctor.add_argument("--namespace", default="default", help="of the keys in Redis, and on the cluster")
+    doctor.add_argument("--json", action="store_true")
+
     commands.add_parser("sim", help="run the simulated exchange alone (see touchline sim --help)", add_help=False)
     return made
 
@@ -122,6 +132,10 @@ def _run(args: argparse.Namespace, began_ms: int) -> int:
             from touchline_operator.cli.halt import resume  # noqa: PLC0415  - see above
 
             return resume(args.policy, args.halt_id, rebaseline=args.rebaseline, as_json=args.json)
+        case "doctor":
+            from touchline_operator.cli.doctor import Wish, doctor  # noqa: PLC0415  - see above
+
+            return doctor(Wish(args.bus_url, args.record_url, args.namespace, args.json))
         case "why":
             from touchline_operator.cli.why import why  # noqa: PLC0415  - see above
 

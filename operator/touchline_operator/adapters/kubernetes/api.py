@@ -99,6 +99,10 @@ class KubeApi:
         await self._api.close()  # type: ignore[no-untyped-call]  # no stubs
 
     # -- verbs
+    async def read(self, path: str, query: Mapping[str, str]) -> Object:
+        """Whatever stands at a path."""
+        return await self._json("GET", path, query)
+
     async def get(self, resource: Resource, namespace: str, name: str) -> Object:
         return await self._json("GET", resource.path(namespace, name))
 
