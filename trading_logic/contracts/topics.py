@@ -237,3 +237,19 @@ def report_pattern(namespace: str) -> str:
 def strategy_group(strategy: str) -> str:
     """Consumer group of one strategy on a signals stream."""
     return f"strategy:{strategy}"
+
+
+def dead_pattern(namespace: str) -> str:
+    """Pattern that matches the dead letters of every event and policy of a namespace."""
+    return f"tl:{namespace}:*:dead"
+
+
+def owner_of(key: str) -> str:
+    """The event or the policy that a dead-letter key belongs to."""
+    return key.split(":")[-2].strip("{}")
+
+
+def leaf_of(stream: str) -> str:
+    """What a stream holds, without whose it is: md, signals, intents or decisions."""
+    policy = stream.find("}:")
+    return stream[policy + 2 :].partition(":")[0] if policy >= 0 else stream.rpartition(":")[2]

@@ -87,13 +87,30 @@ def parser() -> argparse.ArgumentParser:
         help="what is wrong, before money is",
         epilog="exit codes: 0 all OK, 1 something is a WARN (or could not be looked at), 2 something is a BLOCK",
     )
-    doctor.add_argument("--bus-url", default="", metavar="URL", help="another bus Redis than that of the running up")
-    doctor.add_argument("--record-url", default="", metavar="URL", help="another record Redis")
-    doctor.add_argument("--namespace", default="default", help="of the keys in Redis, and on the cluster")
-    doctor.add_argument("--json", action="store_true")
+    _stores(doctor)
+
+    dead = commands.add_parser("dead", help="entries that no process could handle: list, show, requeue")
+    actions = dead.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+    for name, what in (
+        ("list", "all of them, oldest first"),
+        ("show", "one, with its body decoded"),
+        ("requeue", "put one back into its stream; never an intent that is too old"),
+    ):
+        action = actions.add_parser(name, help=what)
+        if name != "list":
+            action.add_argument("id", metavar="ID", help="as dead list names it")
+        _stores(action)
 
     commands.add_parser("sim", help="run the simulated exchange alone (see touchline sim --help)", add_help=False)
     return made
+
+
+def _stores(command: argparse.ArgumentParser) -> None:
+    """Arguments of commands that may look at other Redis servers than those of the running `up`."""
+    command.add_argument("--bus-url", default="", metavar="URL", help="another bus Redis than that of the running up")
+    command.add_argument("--record-url", default="", metavar="URL", help="another record Redis")
+    command.add_argument("--namespace", default="default", help="of the keys in Redis, and on a cluster")
+    command.add_argument("--json", action="store_true")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -132,6 +149,11 @@ def _run(args: argparse.Namespace, began_ms: int) -> int:
             from touchline_operator.cli.halt import resume  # noqa: PLC0415  - see above
 
             return resume(args.policy, args.halt_id, rebaseline=args.rebaseline, as_json=args.json)
+        case "dead":
+            from touchline_operator.cli.dead import DeadWish, dead  # noqa: PLC0415  - see above
+
+            letter = getattr(args, "id", "")
+            return dead(DeadWish(args.action, letter, args.bus_url, args.record_url, args.namespace, args.json))
         case "doctor":
             from touchline_operator.cli.doctor import Wish, doctor  # noqa: PLC0415  - see above
 
