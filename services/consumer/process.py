@@ -164,6 +164,7 @@ class Consumer:
             try:
                 async for message in listen(self._app.bus, [*sources, top, nudge], wait_s=1.0):
                     self._app.beats.beat("channels", within_ms=30_000)
+                    self._app.status.clear("channels")
                     if self._app.stop.is_set():
                         break
                     if message is None:
@@ -179,8 +180,6 @@ class Consumer:
             except STORE_ERRORS as error:
                 self._fault("channels", "BusUnavailable", f"{self._app.bus.url}: {error}")
                 await self._app.sleep(0.5)
-            else:
-                self._app.status.clear("channels")
         self._app.beats.done("channels")
 
     async def care(self) -> None:

@@ -168,7 +168,7 @@ class Deciding:
                     self._app.beats.beat("catalog", within_ms=30_000)
                     if self._app.stop.is_set():
                         break
-                    if message is None and self._markets:
+                    if message is None and self._markets and not self._app.status.faulty("catalog"):
                         continue
                     if message is None or message[1].decode() == self._app.config.event:
                         await self._load()

@@ -52,6 +52,10 @@ class Status:
         """Whether `part` does not have this reason yet: the moment to say it once in the log."""
         return part not in self._faults or self._faults[part].reason != reason
 
+    def faulty(self, part: str) -> bool:
+        """Whether this part has a fault now."""
+        return part in self._faults
+
     def clear(self, part: str) -> None:
         self._faults.pop(part, None)
 

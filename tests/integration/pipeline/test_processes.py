@@ -88,6 +88,28 @@ def test_a_wiped_bus_is_recovered_from(pipeline, tools):
     tools.poll("all read", lambda: read_all(run, tools))
 
 
+def test_after_a_bus_that_was_away_every_process_says_that_it_is_well(pipeline, tools):
+    run = pipeline
+    begin(run, tools)
+    run.write_game()
+    run.start("consumer")
+    run.start("decision")
+    tools.poll("at work", lambda: run.report("consumer") and run.report("decision") and run.decisions())
+    run.redis.delete(run.md.catalog(tools.event))
+    for kind in ("pubsub", "normal"):
+        run.redis.client_kill_filter(_type=kind, skipme=True)
+    tools.poll("the loss is told", lambda: run.fault("decision")[0] == "WaitingForCatalog")
+    run.write_catalog()  # and no nudge: whoever would hear it was not listening
+    run.write_risk()
+
+    def well() -> bool:
+        # The feed itself is silent here: there is no ingest.
+        seen = [run.report(process) for process in ("consumer", "decision")]
+        return all(report is not None and {f.reason for f in report.faults} <= {"FeedSilent"} for report in seen)
+
+    tools.poll("nothing is wrong any more", well)
+
+
 def test_a_gap_refuses_until_the_next_snapshot(pipeline, tools):
     run = pipeline
     begin(run, tools)
