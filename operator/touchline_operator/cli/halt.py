@@ -127,6 +127,44 @@ async def _halt(folder: Folder, run: RunInfo, policy: str, reason: str) -> Outco
     )
 
 
+def halt_far(named: str | None, record_url: str, namespace: str, reason: str, *, as_json: bool) -> int:
+    """Latch in a record elsewhere, for when its API server does not answer; its ledger and executors obey the record.
+
+    0 once the ledger there has confirmed it, 1 when it has not (yet). Its operator mirrors the cause when it is back.
+    """
+    if named is None or not record_url or not namespace:
+        raise CommandError("a halt elsewhere needs all three: POLICY, --record URL, --namespace NAME", BAD_INPUT)
+    if len(reason) > MAX_REASON:
+        raise CommandError(f"--reason: {len(reason)} characters; allowed: {MAX_REASON} or fewer", BAD_INPUT)
+    outcome = asyncio.run(_halt_far(named, record_url, namespace, reason))
+    return _say(outcome, as_json, OK if outcome.halted else FAILED)
+
+
+async def _halt_far(policy: str, record_url: str, namespace: str, reason: str) -> Outcome:
+    feed, clock = RedisRiskFeed(namespace, record_url, record_url), SystemClock()
+    deadline = time.monotonic() + HALT_WAIT_S
+    try:
+        facts = await feed.facts(policy)
+        if not facts.incarnation:
+            known = f"no ledger of a RiskPolicy {policy} in namespace {namespace} has ever written there"
+            raise CommandError(f"record Redis at {record_url}: {known}", BAD_INPUT)
+        await feed.add_cause(policy, _own_cause(clock, reason), clock.wall_ms())
+        while not facts.confirmed and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_S)
+            facts = await feed.facts(policy)
+    except RecordUnreachableError as error:
+        raise CommandError(str(error)) from error
+    finally:
+        await feed.close()
+    resting = facts.halt.resting if facts.halt is not None else None
+    message = (
+        "halted: nothing rests"
+        if facts.confirmed
+        else f"latched, so no new order is sent; not confirmed after {HALT_WAIT_S:.0f} s: does its ledger run?"
+    )
+    return Outcome(policy, halted=facts.confirmed, resting=resting, message=message, causes=_ids(facts))
+
+
 def _own_cause(clock: SystemClock, reason: str) -> Cause:
     return Cause(
         id=f"{CLI_CAUSE}{clock.new_id()}",

@@ -60,6 +60,9 @@ def parser() -> argparse.ArgumentParser:
     halt.add_argument("policy", nargs="?", help="may be left out when there is only one")
     halt.add_argument("--reason", default="", help="why, for those who read it later")
     halt.add_argument("--json", action="store_true")
+    there = halt.add_argument_group("a policy elsewhere whose API server does not answer; both, and POLICY")
+    there.add_argument("--record", default="", metavar="URL", help="its record Redis")
+    there.add_argument("--namespace", default="", metavar="NAME", help="its namespace")
 
     resume = commands.add_parser("resume", help="end a halt")
     resume.add_argument("policy", nargs="?", help="may be left out when there is only one")
@@ -142,8 +145,10 @@ def _run(args: argparse.Namespace, began_ms: int) -> int:
 
             return get(as_json=args.json)
         case "halt":
-            from touchline_operator.cli.halt import halt  # noqa: PLC0415  - see above
+            from touchline_operator.cli.halt import halt, halt_far  # noqa: PLC0415  - see above
 
+            if args.record or args.namespace:
+                return halt_far(args.policy, args.record, args.namespace, args.reason, as_json=args.json)
             return halt(args.policy, args.reason, as_json=args.json)
         case "resume":
             from touchline_operator.cli.halt import resume  # noqa: PLC0415  - see above
