@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.cluster.figures import Figure
 from tests.cluster.judge import accepted, groups, resting, twice
 from tests.cluster.release import SAMPLES, Release, now_ms, until
 from touchline_operator import names
@@ -13,7 +14,7 @@ from touchline_operator import names
 pytestmark = [pytest.mark.cluster, pytest.mark.node, pytest.mark.timeout(480)]
 
 
-def test_install_trade_halt_resume_delete_uninstall(empty: Release) -> None:
+def test_install_trade_halt_resume_delete_uninstall(empty: Release, figure: Figure) -> None:
     at = empty
     at.helm("install", **{"simulator.admin": "true", "simulator.pregameSeconds": "20"})
 
@@ -23,7 +24,8 @@ def test_install_trade_halt_resume_delete_uninstall(empty: Release) -> None:
     ready_s = time.monotonic() - began
     until(lambda: accepted(at.log()), 120, "no order was accepted")
     trading_s = time.monotonic() - began
-    print(f"figure: apply -> all pods ready {ready_s:.1f} s, first order accepted {trading_s:.1f} s (asked: 60)")
+    figure("apply -> all pods ready", ready_s, 60)
+    figure("apply -> first order accepted", trading_s, 60)
     until(lambda: all_filled(at), 30, "a column is empty")
 
     ordered = now_ms()
@@ -51,7 +53,8 @@ def test_install_trade_halt_resume_delete_uninstall(empty: Release) -> None:
     lines = at.log()
     assert resting(lines) == set()
     assert twice(lines) == []
-    assert unexpected(at) == []
+    at.keep_log()
+    assert at.unexpected == []
     at.uninstall()
     until(lambda: not at.kube.list("Pod"), 60, "pods stay")
     assert [made for kind in names.KINDS for made in at.kube.list(kind)] == []
@@ -69,9 +72,3 @@ def all_filled(at: Release) -> bool:
         and [row[1:4] for row in policies] == [["false", "False", "NotHalted"]]
         and [len(row) for row in policies] == [8]
     )
-
-
-def unexpected(at: Release) -> list[str]:
-    """Lines of the operator's log that nobody expects: stacks, and whatever calls itself unexpected."""
-    log = at.kubectl("logs", "deployment/touchline-operator")
-    return [line for line in log.splitlines() if "Traceback" in line or '"unexpected"' in line or '"exception"' in line]

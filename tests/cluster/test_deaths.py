@@ -1,0 +1,46 @@
+"""Pods die while it trades: it trades again by itself, and no order leaves twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.cluster.figures import Figure
+from tests.cluster.judge import accepted, twice
+from tests.cluster.release import Release, now_ms, until
+from tests.cluster.trading import RECOVERED_S
+from touchline_operator import names
+
+pytestmark = [pytest.mark.cluster, pytest.mark.node, pytest.mark.timeout(300)]
+
+
+@pytest.mark.parametrize("role", ["executor", "ledger", "ingest", "operator"])
+def test_a_killed_pod_is_replaced_and_nothing_is_sent_twice(trading: Release, figure: Figure, role: str) -> None:
+    at = trading
+    if role == "operator":
+        at.keep_log()
+    selector = f"{names.COMPONENT}={role}"
+    before = {pod["metadata"]["uid"] for pod in at.pods(selector=selector)}
+    killed = now_ms()
+    at.kill(role)
+    until(lambda: ready(at, selector, before), RECOVERED_S, f"no new {role} is ready")
+    figure(f"{role} killed -> its successor ready", (now_ms() - killed) / 1000, 15)
+    back = now_ms()
+    until(lambda: accepted(at.log(), back), RECOVERED_S, "no order")
+    assert twice(at.log()) == []
+    assert at.policy()["status"].get("halt") is None
+
+
+def ready(at: Release, selector: str, before: set[str]) -> bool:
+    """Pods of the selector are ready, and none of them was there before."""
+    pods = at.pods(selector=selector)
+    return (
+        bool(pods)
+        and before.isdisjoint(pod["metadata"]["uid"] for pod in pods)
+        and all({"Ready": "True"}.items() <= conditions(pod).items() for pod in pods)
+    )
+
+
+def conditions(pod: dict[str, Any]) -> dict[str, str]:
+    return {c["type"]: c["status"] for c in pod["status"].get("conditions", ())}
