@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 from services.runtime.memory import settle_memory
 from services.simulator.accept_log import AcceptLog
@@ -37,8 +37,15 @@ _PRECISION = {"direct": DIRECT_MEMBER, "cent": CENT_MEMBER}
 """A direct member, and one behind a clearing firm."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """One line per error, as `touchline` has it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_UNUSABLE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def parser() -> argparse.ArgumentParser:
-    found = argparse.ArgumentParser(
+    found = _Parser(
         prog="touchline sim",
         description="A local Kalshi that plays recorded NFL games. A restart is a new world with the same keys.",
     )

@@ -8,6 +8,7 @@ import re
 import sys
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from touchline_operator.adapters.local.clock import SystemClock
 from touchline_operator.cli.errors import BAD_INPUT, OK, CommandError
@@ -35,10 +36,24 @@ def _whole(text: str) -> str:
     return text
 
 
+def _redis_url(text: str) -> str:
+    allowed = "redis://HOST:PORT, rediss://HOST:PORT or unix://PATH"
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in {"redis", "rediss"} and parts.hostname and parts.port != 0
+    except ValueError:  # the port is no port
+        known = None
+    if not known and not text.startswith("unix:///"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed: {allowed}")
+    return text
+
+
 class _Parser(argparse.ArgumentParser):
     """One line per error, as all commands have it."""
 
     def error(self, message: str) -> NoReturn:
+        # argparse quotes the choices in some versions of Python and not in others.
+        message = re.sub(r" \(choose from (.*)\)", lambda found: "; allowed: " + found[1].replace("'", ""), message)
         self.exit(BAD_INPUT, f"touchline: {message}; see {self.prog} --help\n")
 
 
@@ -110,8 +125,10 @@ def parser() -> argparse.ArgumentParser:
 
 def _stores(command: argparse.ArgumentParser) -> None:
     """Arguments of commands that may look at other Redis servers than those of the running `up`."""
-    command.add_argument("--bus-url", default="", metavar="URL", help="another bus Redis than that of the running up")
-    command.add_argument("--record-url", default="", metavar="URL", help="another record Redis")
+    command.add_argument(
+        "--bus-url", type=_redis_url, metavar="URL", help="another bus Redis than that of the running up"
+    )
+    command.add_argument("--record-url", type=_redis_url, metavar="URL", help="another record Redis")
     command.add_argument("--namespace", default="default", help="of the keys in Redis, and on a cluster")
     command.add_argument("--json", action="store_true")
 
@@ -158,11 +175,13 @@ def _run(args: argparse.Namespace, began_ms: int) -> int:
             from touchline_operator.cli.dead import DeadWish, dead  # noqa: PLC0415  - see above
 
             letter = getattr(args, "id", "")
-            return dead(DeadWish(args.action, letter, args.bus_url, args.record_url, args.namespace, args.json))
+            return dead(
+                DeadWish(args.action, letter, args.bus_url or "", args.record_url or "", args.namespace, args.json)
+            )
         case "doctor":
             from touchline_operator.cli.doctor import Wish, doctor  # noqa: PLC0415  - see above
 
-            return doctor(Wish(args.bus_url, args.record_url, args.namespace, args.json))
+            return doctor(Wish(args.bus_url or "", args.record_url or "", args.namespace, args.json))
         case "why":
             from touchline_operator.cli.why import why  # noqa: PLC0415  - see above
 

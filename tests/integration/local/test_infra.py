@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from tests.integration.local.test_ports import until
 from touchline_operator.adapters.local import infra
-from touchline_operator.adapters.local.infra import InfraError, short_folder, start_redis, start_simulator
+from touchline_operator.adapters.local.infra import InfraError, Played, short_folder, start_redis, start_simulator
 from touchline_operator.adapters.redis import connect, done
 
 
@@ -94,7 +94,7 @@ async def test_a_record_whose_file_is_broken_is_refused_with_its_reason(tmp_path
 async def test_a_simulator_that_cannot_start_is_one_clear_line(tmp_path, pipe):
     (tmp_path / "sim").mkdir()
     with pytest.raises(InfraError, match=r"simulator: .*KXNFLGAME-NONE") as caught:
-        await start_simulator(tmp_path / "sim", ["KXNFLGAME-NONE"], "60", "1", tmp_path, pipe[0])
+        await start_simulator(tmp_path / "sim", Played(["KXNFLGAME-NONE"], {}, 0.0), "60", "1", tmp_path, pipe[0])
     assert "\n" not in str(caught.value)
 
 

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from touchline_operator.adapters.local import redis_server
 from touchline_operator.adapters.local.redis_server import Role
-from touchline_operator.adapters.local.supervisor import last_line
+from touchline_operator.adapters.local.supervisor import last_line, tell
 from touchline_operator.adapters.redis import connect, done
 
 START_S = 20.0
@@ -105,8 +105,7 @@ class Helper:
 
     async def _stop_guard(self) -> None:
         if self._guard is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._guard.kill()
+            tell(self._guard, signal.SIGKILL)
             await self._guard.wait()
             self._guard = None
 
@@ -132,12 +131,11 @@ class Helper:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
         if self.process is not None and self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(signal.SIGTERM)
+            tell(self.process, signal.SIGTERM)
             try:
                 await asyncio.wait_for(self.process.wait(), STOP_S)
             except TimeoutError:
-                self.process.kill()
+                tell(self.process, signal.SIGKILL)
                 await self.process.wait()
         await self._stop_guard()
 

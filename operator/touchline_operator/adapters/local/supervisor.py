@@ -74,7 +74,7 @@ class Supervised:
     def kick(self) -> None:
         """End the process now; it is started again as if it had ended by itself."""
         if self.process is not None:
-            _signal(self.process, signal.SIGKILL)
+            tell(self.process, signal.SIGKILL)
 
     async def _run(self) -> None:
         failures = 0
@@ -126,20 +126,26 @@ class Supervised:
                 kicked.cancel()
                 self._kick.clear()
             if not waiting.done():
-                _signal(process, signal.SIGTERM)
+                tell(process, signal.SIGTERM)
                 await asyncio.wait({waiting}, timeout=launch.grace_s)
         finally:
             if not waiting.done():
-                _signal(process, signal.SIGKILL)
+                tell(process, signal.SIGKILL)
                 await waiting
             self.process = None
             self.changed()
         return f"ended with {_how(waiting.result())}: {last_line(launch.log)}"
 
 
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(number)
+def tell(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Signal a child that may have ended by itself.
+
+    Not by `send_signal`: it looks whether the child has ended, and so takes the exit code away from asyncio, which
+    then complains and reports 255.
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 def _how(code: int) -> str:
