@@ -43,7 +43,8 @@ class RecordView:
                 at = self.now.read_ms
                 self.sent = {market: made for market, made in self.sent.items() if at < made + UNSEEN_MS}
             try:
-                await asyncio.wait_for(self._nudged.wait(), READ_S)
+                async with asyncio.timeout(READ_S):
+                    await self._nudged.wait()
             except TimeoutError:
                 continue
             self._nudged.clear()

@@ -74,7 +74,8 @@ class Exits:
         while True:
             self._app.beats.beat("exits", within_ms=30_000)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await self._moved.wait()
             self._moved.clear()
             if self._session.trading:
                 try:

@@ -20,7 +20,8 @@ async def resolve_loop(app: App[ExecutorConfig], resolver: Resolver, session: Se
     while True:
         app.beats.beat("resolve", within_ms=30_000)
         try:
-            await asyncio.wait_for(wake.wait(), EVERY_S)
+            async with asyncio.timeout(EVERY_S):
+                await wake.wait()
             wake.clear()
         except TimeoutError:
             pass

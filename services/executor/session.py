@@ -81,7 +81,8 @@ async def keep_writer(app: App[ExecutorConfig], rec: Record, session: Session, u
                 return
             session.writer_until_ms = asked + WRITER_TTL_MS
         try:
-            await asyncio.wait_for(until.wait(), WRITER_RENEW_S)
+            async with asyncio.timeout(WRITER_RENEW_S):
+                await until.wait()
         except TimeoutError:
             continue
     app.beats.done("writer")

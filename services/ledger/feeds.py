@@ -174,7 +174,8 @@ class Feeds:
                 self._app.log.warning("risk-not-written", error=str(error))
                 await self._app.sleep(RETRY_S)
             try:
-                await asyncio.wait_for(self.marked.wait(), 0.2)
+                async with asyncio.timeout(0.2):
+                    await self.marked.wait()
                 await self._app.sleep(0.02)  # marks come in bursts: one valuation for all of them
             except TimeoutError:
                 continue

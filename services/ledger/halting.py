@@ -53,7 +53,8 @@ class Halter:
                 except STORE_ERRORS as error:
                     self._app.log.warning("latch-not-read", error=str(error))
                 try:
-                    await asyncio.wait_for(self.wake.wait(), LOOK_S)
+                    async with asyncio.timeout(LOOK_S):
+                        await self.wake.wait()
                 except TimeoutError:
                     continue
         finally:

@@ -150,7 +150,8 @@ class Witness:
             if await self._app.sleep(READ_GAP_S):
                 return
             try:
-                await asyncio.wait_for(self.wake.wait(), period - READ_GAP_S if period > READ_GAP_S else READ_GAP_S)
+                async with asyncio.timeout(period - READ_GAP_S if period > READ_GAP_S else READ_GAP_S):
+                    await self.wake.wait()
             except TimeoutError:
                 continue
 

@@ -75,7 +75,8 @@ class App(Generic[C]):
     async def sleep(self, seconds: float) -> bool:
         """Sleep, or return True at once when the process is told to stop."""
         try:
-            await asyncio.wait_for(self.stop.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.stop.wait()
         except TimeoutError:
             return False
         return True

@@ -62,7 +62,8 @@ class Store:
                     log.warning("store-unreachable", role=self.role, url=self.url, error=str(error))
                     complained = True
                 try:
-                    await asyncio.wait_for(stop.wait(), delay)
+                    async with asyncio.timeout(delay):
+                        await stop.wait()
                 except TimeoutError:
                     delay = min(delay * 2, 1.0)
                 continue

@@ -175,7 +175,8 @@ async def _sell(
                 sys.stdout.flush()
             told = text
             try:
-                await asyncio.wait_for(stop.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):
+                    await stop.wait()
             except TimeoutError:
                 continue
     finally:

@@ -285,7 +285,8 @@ async def _trade(run: Run, feed: RedisRiskFeed, platform: Platform) -> None:
     showing.add_done_callback(lambda done: _ended(run, done))
     try:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(run.stop.wait(), _left(run))
+            async with asyncio.timeout(_left(run)):
+                await run.stop.wait()
     finally:
         showing.cancel()
         await asyncio.gather(showing, return_exceptions=True)

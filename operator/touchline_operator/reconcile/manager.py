@@ -103,7 +103,8 @@ class Manager:
                     pause = backoff(failures, self._clock.chance())
                     self._complain("resources", error)
                 try:
-                    await asyncio.wait_for(self._changed.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._changed.wait()
                 except TimeoutError:
                     self._strays_due = True
         finally:

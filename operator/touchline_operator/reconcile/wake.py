@@ -34,6 +34,8 @@ class WakeBoard(Generic[K]):
     async def wait(self, key: K, timeout: float) -> None:  # noqa: ASYNC109  - the wait is the time-out: resync
         """Until woken, or for `timeout` seconds."""
         try:
-            await asyncio.wait_for(self._event(key).wait(), timeout)
+            # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the wake-up.
+            async with asyncio.timeout(timeout):
+                await self._event(key).wait()
         except TimeoutError:
             return

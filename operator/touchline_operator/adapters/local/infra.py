@@ -133,7 +133,8 @@ class Helper:
         if self.process is not None and self.process.returncode is None:
             tell(self.process, signal.SIGTERM)
             try:
-                await asyncio.wait_for(self.process.wait(), STOP_S)
+                async with asyncio.timeout(STOP_S):
+                    await self.process.wait()
             except TimeoutError:
                 tell(self.process, signal.SIGKILL)
                 await self.process.wait()

@@ -93,7 +93,8 @@ class Supervised:
             self._kick.clear()
             if self._want == launch:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._kick.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._kick.wait()
         self.message = ""
         self._task = None
         self.changed()
