@@ -15,6 +15,19 @@ import redis
 from touchline_operator.adapters.local import redis_server
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests measured: `record_property("figures", text)`, also from other processes of the run."""
+    rows = [
+        text
+        for done in terminalreporter.stats.get("passed", [])
+        for name, text in done.user_properties
+        if name == "figures"
+    ]
+    if rows:
+        terminalreporter.section("figures")
+        terminalreporter.write_line("\n".join(rows))
+
+
 @pytest.fixture(scope="session")
 def _redis_folder() -> Iterator[Path]:
     # Not under tmp_path: a Unix socket's path must stay under about 100 bytes.
