@@ -32,9 +32,20 @@ def test_every_command_has_somebody_who_runs_it():
         assert re.search(rf"^{line}\b", script, flags=re.MULTILINE), f"{line} is not run by .ci/run"
 
 
-def test_every_linked_file_exists():
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "README.md").read_text()):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", ["README.md", "trading_logic/README.md", "services/README.md", "operator/README.md"])
+def test_every_linked_file_exists(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text()):
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+@pytest.mark.parametrize(
+    ("page", "folder"),
+    [("trading_logic", "trading_logic"), ("services", "services"), ("operator", "operator/touchline_operator")],
+)
+def test_the_page_of_a_folder_names_all_that_is_in_it(page, folder):
+    text = (ROOT / page / "README.md").read_text()
+    inside = {path.stem for path in (ROOT / folder).iterdir() if not path.name.startswith(("_", "README", "py.typed"))}
+    assert {name for name in inside if not re.search(rf"`{name}(/|\.py)?`", text)} == set()
 
 
 @pytest.mark.slow
