@@ -21,7 +21,7 @@ from rich.live import Live
 from touchline_operator import names
 from touchline_operator.adapters.local.clock import SystemClock
 from touchline_operator.adapters.local.cluster import LocalCluster, Places
-from touchline_operator.adapters.local.evidence import Chronicle
+from touchline_operator.adapters.local.evidence import Chronicle, EvidenceError
 from touchline_operator.adapters.local.folder import Folder, FolderError, RunInfo, atomic_write
 from touchline_operator.adapters.local.infra import (
     Helper,
@@ -325,18 +325,17 @@ async def _wind_up(run: Run, reader: ViewReader, working: list[asyncio.Task[None
 
 
 async def _look(run: Run, reader: ViewReader, *, last: bool = False) -> None:
-    """Read once. A Redis that is away leaves the last view."""
+    """Read once, and note it down. A Redis that is away leaves the last view."""
     world = run.world()
     try:
         run.view = await reader.read(wanted(world))
+        run.tally.see(run.view.reports)
+        _measure(run)
         if run.chronicle is not None:
             await run.chronicle.look(run.view, run.clock.wall_ms(), last=last)
-    except RecordUnreachableError as error:
+    except (RecordUnreachableError, EvidenceError) as error:
         if run.note != str(error):
             run.say(str(error))
-        return
-    run.tally.see(run.view.reports)
-    _measure(run)
 
 
 def wanted(world: World) -> Wanted:

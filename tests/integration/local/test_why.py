@@ -61,6 +61,26 @@ def refused(where):
     return None
 
 
+def dropped_at_the_gate(where):
+    for market in ("PHI", "DAL"):
+        for desk in why(where, f"{TAKEN}-{market}")["desks"]:
+            for order in desk["orders"]:
+                first = order["story"]["steps"][0]
+                if first["state"] == "dropped" and first["rule"] == "maxTradesPerDay" and order["gate"][1:]:
+                    return order
+    return None
+
+
+def check_dropped(order):
+    answers = [(check["rule"], check["answer"]) for check in order["gate"]]
+    at = answers.index(("maxTradesPerDay", "NO"))
+    assert {answer for _, answer in answers[:at]} == {"yes"}
+    assert {answer for _, answer in answers[at + 1 :]} == {"not asked"}
+    assert (order["gate"][at]["value"], order["gate"][at]["limit"]) == ("1", "1")
+    assert order["decision"]["verdict"] == "trade"
+    assert order["decision"]["explanation"]["intent_id"] == order["story"]["intent_id"]
+
+
 def check_taken(answer):
     order = entries(answer)[-1]
     story, decision = order["story"], order["decision"]
@@ -95,14 +115,18 @@ def test_a_taken_and_a_refused_trade_are_explained_while_it_runs_and_after(tmp_p
     never = (SAMPLES / "resting.yaml").read_text().replace('minEdge: "0.02"', 'minEdge: "0.50"')
     assert '"0.50"' in never
     (tmp_path / "never.yaml").write_text(never)
+    few = (SAMPLES / "policy.yaml").read_text().replace("maxTradesPerDay: 20", "maxTradesPerDay: 1")
+    assert "maxTradesPerDay: 1 " in few
+    (tmp_path / "few.yaml").write_text(few)
     up = subprocess.Popen(
-        [*UP, "up", SAMPLES / "policy.yaml", SAMPLES / "taking.yaml", "never.yaml", "--json"],
+        [*UP, "up", "few.yaml", SAMPLES / "taking.yaml", "never.yaml", "--json"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
         taken = until(lambda: up.poll() is not None or filled(tmp_path))
         assert up.poll() is None
         no = until(lambda: refused(tmp_path))
+        dropped = until(lambda: dropped_at_the_gate(tmp_path))
     finally:
         up.send_signal(signal.SIGINT)
         out, err = up.communicate(timeout=60)
@@ -110,6 +134,7 @@ def test_a_taken_and_a_refused_trade_are_explained_while_it_runs_and_after(tmp_p
     assert taken["running"]
     check_taken(taken)
     check_refused(no)
+    check_dropped(dropped)
 
     after = why(tmp_path, taken["ticker"])
     assert not after["running"]
@@ -125,6 +150,9 @@ def test_a_taken_and_a_refused_trade_are_explained_while_it_runs_and_after(tmp_p
     assert list(stages) == ["signals", "decisions", "fair", "edge", "size", "intents", "claimed", "accepted", "filled"]
     funnels = [f for event in (TAKEN, REFUSED) for f in why(tmp_path, event)["funnels"]]
     of = {f["strategy"]: {s["stage"]: s["count"] for s in f["stages"]} for f in funnels}
+    (drop,) = [r for f in funnels for s in f["stages"] for r in s["refused"] if r["rule"] == "maxTradesPerDay"]
+    assert (drop["value"], drop["limit"]) == ("1", "1")
+    assert of["taking"]["intents"] >= of["taking"]["claimed"] + drop["count"]
     assert sum(stage["decisions"] for stage in of.values()) == summary["decisions"]
     assert of["taking"]["size"] == of["taking"]["intents"] == summary["intents"] >= of["taking"]["claimed"]
     assert of["resting"]["edge"] == of["resting"]["filled"] == 0

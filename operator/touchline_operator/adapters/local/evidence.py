@@ -41,7 +41,7 @@ WAIT_LOOKS = 20
 
 
 class EvidenceError(Exception):
-    """A run left nothing that can be read; the message says what to do."""
+    """Evidence that cannot be read or written; the message says what to do."""
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -159,7 +159,7 @@ def gate_state(account: Account, strategy: str, market: str, game: str, now_ms: 
 
 
 class Chronicle:
-    """Follows a run and writes its evidence. Raises RecordUnreachableError when a Redis is away."""
+    """Follows a run and writes its evidence."""
 
     def __init__(self, feed: RedisRiskFeed, namespace: str, run: Path, began_ms: int) -> None:
         self._feed, self._namespace, self._run = feed, namespace, run
@@ -175,9 +175,31 @@ class Chronicle:
         self._written_ms = 0
 
     async def look(self, view: View, now_ms: int, *, last: bool = False) -> None:
-        """Add what happened since the last look; write now and then, and at the end."""
+        """Add what happened since the last look; write now and then, and at the end.
+
+        Raises RecordUnreachableError when the record is away, EvidenceError when the file cannot be written or a
+        configuration not read; the run goes on without.
+        """
+        try:
+            await self._look(view, now_ms)
+        finally:
+            if last or now_ms - self._written_ms >= WRITE_EVERY_MS:
+                self._written_ms = now_ms
+                self._write()
+
+    def _write(self) -> None:
+        path = self._run / FILE
+        try:
+            atomic_write(path, msgspec.json.encode(self._evidence))
+        except OSError as error:
+            raise EvidenceError(f"{path}: cannot be written: {error.strerror}; touchline why will not know") from error
+
+    async def _look(self, view: View, now_ms: int) -> None:
         found = self._evidence
-        self._count(view.reports)
+        try:
+            self._count(view.reports)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise EvidenceError(f"configuration of a process of {self._run}: {error}") from error
         found.at_ms = now_ms
         found.catalog |= view.catalog
         found.tops, found.games = dict(view.tops), dict(view.games)
@@ -190,10 +212,6 @@ class Chronicle:
             raise RecordUnreachableError(f"record Redis: {error}") from error
         except (codec.CodecError, msgspec.MsgspecError, ValueError) as error:
             raise RecordUnreachableError(f"record Redis holds something unreadable: {error}") from error
-        finally:
-            if last or now_ms - self._written_ms >= WRITE_EVERY_MS:
-                self._written_ms = now_ms
-                atomic_write(self._run / FILE, msgspec.json.encode(found))
 
     def _count(self, reports: Mapping[str, Report]) -> None:
         for name, report in reports.items():
