@@ -45,6 +45,7 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
 class OperatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """The operator's one configuration file; the chart writes it.
 
+    The password Secrets are mounted here as in every process that is rendered; "" where Redis wants none.
     `namespace` is the one it works in, "" for all; `liveness` is where /healthz answers, as `http://<host>:<port>/<path>`.
     """
 
@@ -53,6 +54,8 @@ class OperatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
     record_url: str
     image: str
     liveness: str
+    bus_password_secret: str = ""
+    record_password_secret: str = ""
     simulator: Simulator | None = None
     network: NetworkConfig | None = None
     log_format: Literal["json", "console"] = "json"
@@ -70,6 +73,8 @@ def platform(config: OperatorConfig, namespace: str) -> Platform:
         image=config.image,
         log_format=config.log_format,
         endpoints=endpoints,
+        bus_secret=config.bus_password_secret,
+        record_secret=config.record_password_secret,
         network=_network(config),
     )
 
@@ -93,9 +98,7 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_CONFIG
     configure_logs(config.log_format)
     instance = socket.gethostname()
-    shepherd = Shepherd(
-        SystemClock(), instance, config.namespace, partial(platform, config), config.bus_url, config.record_url
-    )
+    shepherd = Shepherd(SystemClock(), instance, config.namespace, partial(platform, config))
     asyncio.run(run(shepherd, instance, [config.namespace] if config.namespace else [], config.liveness))
     return 0
 

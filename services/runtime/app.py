@@ -133,11 +133,16 @@ async def _serve(role: str, cfg: C, main: Callable[[App[C]], Awaitable[None]]) -
     follow(stop)
     registry = CollectorRegistry()
     status = Status()
+    try:
+        bus = Store(cfg.redis.bus, "bus")
+        record = Store(cfg.redis.record, "record")
+    except StoreConfigError as error:
+        raise Fatal(str(error)) from error
     app = App(
         role=role,
         config=cfg,
-        bus=Store(cfg.redis.bus, "bus"),
-        record=Store(cfg.redis.record, "record"),
+        bus=bus,
+        record=record,
         clock=clock,
         log=log,
         stop=stop,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import Any, cast
 
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.credentials import CredentialProvider
+from redis.exceptions import AuthenticationError, ConnectionError, RedisError, ResponseError  # noqa: A004  - theirs
 from structlog.typing import FilteringBoundLogger
+
+from trading_logic.contracts import address
 
 STORE_ERRORS = (RedisError, OSError)
 """What a call to a store may raise when the store is away; ResponseError (a mistake of ours) is among them."""
@@ -29,21 +33,59 @@ async def result(value: Awaitable[Any] | Any) -> Any:
     return await cast("Awaitable[Any]", value)
 
 
+class PasswordFile(CredentialProvider):
+    """Reads the password again for every new connection, so that a changed Secret needs no restart."""
+
+    def __init__(self, user: str, path: Path) -> None:
+        self._user, self._path = user, path
+
+    def get_credentials(self) -> tuple[str, str] | tuple[str]:
+        """What AUTH takes. A file that is missing or empty is as good as a Redis that is away: tried again."""
+        try:
+            password = self._path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConnectionError(f"password file {self._path} cannot be read: {error}") from error
+        if not password:
+            raise ConnectionError(f"password file {self._path} is empty")
+        return (self._user, password) if self._user else (password,)
+
+    async def get_credentials_async(self) -> tuple[str, str] | tuple[str]:
+        """The same: a file this small is read at once."""
+        return self.get_credentials()
+
+
+def _refused(error: BaseException) -> bool:
+    """Whether Redis answered and did not let us in; the client wraps that as a lost connection."""
+    return isinstance(error, AuthenticationError) or isinstance(error.__cause__, AuthenticationError)
+
+
 class Store:
     """One role (bus or record) of Redis.
 
     Commands are never retried by the client: a retried XADD or script would be a second effect. Reconnecting is
-    automatic at the next command.
+    automatic at the next command. A password stands in a file, never in the URL: logs show URLs.
     """
 
     def __init__(self, url: str, role: str) -> None:
-        self.url = url
+        """`url` as `contracts.address` has it. Raises StoreConfigError when a password stands in it."""
+        try:
+            found = address.parse(url)
+        except ValueError as error:
+            raise StoreConfigError(f"{role} Redis: {error}") from None
+        self.url = url = found.url
         self.role = role
+        self._password_file = found.password_file
+        login = PasswordFile(found.user, Path(found.password_file)) if found.password_file else None
         tcp: dict[str, Any] = (
             {} if url.startswith("unix") else {"socket_keepalive": True, "socket_connect_timeout": 2.0}
         )
         self.client: redis.Redis = redis.Redis.from_url(
-            url, retry=Retry(NoBackoff(), 0), socket_timeout=READ_TIMEOUT_S, max_connections=32, **tcp
+            url,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=READ_TIMEOUT_S,
+            max_connections=32,
+            credential_provider=login,
+            **tcp,
         )
 
     async def wait(self, log: FilteringBoundLogger, stop: asyncio.Event) -> bool:
@@ -53,11 +95,11 @@ class Store:
         while not stop.is_set():
             try:
                 info = await result(self.client.info("server"))
-            except AuthenticationError as error:
-                raise StoreConfigError(
-                    f"{self.role} Redis at {self.url}: {error}; check the password in the URL"
-                ) from error
             except STORE_ERRORS as error:
+                if _refused(error):
+                    file = self._password_file
+                    what = f"{error}; check the password in {file}" if file else "it wants a password: give it a file"
+                    raise StoreConfigError(f"{self.role} Redis at {self.url}: {what}") from error
                 if not complained:
                     log.warning("store-unreachable", role=self.role, url=self.url, error=str(error))
                     complained = True

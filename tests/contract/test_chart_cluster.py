@@ -14,7 +14,7 @@ from tests.contract.chart import CHARTS, golden_objects, pods, render, template,
 from tests.contract.kube import Api
 
 pytestmark = pytest.mark.cluster
-SECRET = "touchline-simulator-house"
+SECRETS = ("touchline-simulator-house", "touchline-bus-password", "touchline-record-password")
 
 
 @pytest.fixture
@@ -89,8 +89,8 @@ def helm(*arguments: str) -> str:
 
 
 def test_an_upgrade_keeps_the_simulators_keys_and_restarts_no_pod(api: Api, restricted: str):
-    def secret() -> dict[str, str]:
-        return api.get(f"/api/v1/namespaces/{restricted}/secrets/{SECRET}").ok()["data"]
+    def secret() -> list[dict[str, str]]:
+        return [api.get(f"/api/v1/namespaces/{restricted}/secrets/{name}").ok()["data"] for name in SECRETS]
 
     def templates() -> dict[str, Any]:
         listed = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from uuid import UUID
@@ -30,7 +31,8 @@ from tests.contract.chart import (
 )
 from touchline_operator import names
 from touchline_operator.adapters.local import redis_server
-from touchline_operator.desired.platform import CONFIG_FOLDER, KEY_ID, PRIVATE_KEY, Platform
+from touchline_operator.desired.platform import CONFIG_FOLDER, KEY_ID, PASSWORD, PRIVATE_KEY, Platform
+from trading_logic.contracts import address
 
 BUS = "redis://touchline-bus.trading.svc:6379/0"
 OURS = "redis://ours.example:6390/2"
@@ -54,6 +56,7 @@ def test_schema_and_readme_are_made_from_the_comments():
     ("value", "named"),
     [
         ("redis.record.url=redis://:secret@host:6379", "redis/record/url"),
+        ("redis.record.url=redis://user:secret@host:6379", "redis/record/url"),
         ("redis.bus.url=host:6379", "redis/bus/url"),
         ("operator.logFormat=xml", "operator/logFormat"),
         ("operator.replicas=2", "operator"),
@@ -82,6 +85,8 @@ def test_what_there_is_by_default():
         "Deployment/touchline-simulator",
         "Role/touchline-operator",
         "RoleBinding/touchline-operator",
+        "Secret/touchline-bus-password",
+        "Secret/touchline-record-password",
         "Secret/touchline-simulator-house",
         "Service/touchline-bus",
         "Service/touchline-record",
@@ -145,7 +150,8 @@ def test_rights_are_those_of_the_file_in_one_namespace_or_in_all():
 @pytest.mark.parametrize(("role", "kind"), [("bus", "Deployment"), ("record", "StatefulSet")])
 def test_a_bundled_redis_has_the_settings_of_its_role(role, kind):
     (container,) = one(render(), kind, f"touchline-{role}")["spec"]["template"]["spec"]["containers"]
-    given = dict(zip(container["args"][::2], container["args"][1::2], strict=True))
+    assert container["args"][0] == "/etc/redis/redis.conf"
+    given = dict(zip(container["args"][1::2], container["args"][2::2], strict=True))
     local = redis_server._SETTINGS[role]
     wanted = dict(zip(local[::2], local[1::2], strict=True))
     assert {name: given.get(name) for name in wanted} == wanted
@@ -166,6 +172,61 @@ def test_a_redis_of_ones_own():
     assert (config["network"]["bundledRedis"], config["network"]["externalRedisPorts"]) == (True, [6390])
     opened = one(objects, "NetworkPolicy", "touchline-to-redis")["spec"]["egress"][1]
     assert opened == {"ports": [{"protocol": "TCP", "port": 6390}]}
+
+
+def passwords(objects, role):
+    secret = one(objects, "Secret", f"touchline-{role}-password")["stringData"]
+    return secret["password"], secret["redis.conf"]
+
+
+def test_a_bundled_redis_has_a_password_that_stands_in_its_secret_alone():
+    objects = render()
+    found = {}
+    for role, kind in (("bus", "Deployment"), ("record", "StatefulSet")):
+        password, conf = passwords(objects, role)
+        assert re.fullmatch(r"[A-Za-z0-9]{32}", password)
+        assert conf == f"requirepass {password}\n"
+        found[role] = password
+        pod = one(objects, kind, f"touchline-{role}")["spec"]["template"]["spec"]
+        (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "password"]
+        assert volume["secret"]["secretName"] == f"touchline-{role}-password"
+        (container,) = pod["containers"]
+        assert {"name": "password", "mountPath": "/etc/redis", "readOnly": True} in container["volumeMounts"]
+        (login,) = container["env"]
+        assert login["valueFrom"]["secretKeyRef"] == {"name": f"touchline-{role}-password", "key": "password"}
+    assert found["bus"] != found["record"]
+    for made in objects:
+        if made["metadata"]["name"] not in {"touchline-bus-password", "touchline-record-password"}:
+            assert not any(password in json.dumps(made) for password in found.values()), made["metadata"]["name"]
+
+
+@pytest.mark.parametrize("values", [{}, {"redis.record.url": OURS, "redis.record.existingSecret": "mine"}])
+def test_the_operator_mounts_the_passwords_and_has_them_mounted_in_every_process(values):
+    operator_main = pytest.importorskip("touchline_operator.operator_main")
+    objects = render(values)
+    text = one(objects, "ConfigMap", "touchline-operator")["data"]["config.json"]
+    platform = operator_main.platform(msgspec.json.decode(text, type=operator_main.OperatorConfig), "trading")
+    record = values.get("redis.record.existingSecret", "touchline-record-password")
+    assert (platform.bus_secret, platform.record_secret) == ("touchline-bus-password", record)
+    pod = one(objects, "Deployment", "touchline-operator")["spec"]["template"]["spec"]
+    secrets = {volume["name"]: volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+    (container,) = pod["containers"]
+    mounted = {mount["mountPath"]: secrets.get(mount["name"]) for mount in container["volumeMounts"]}
+    for told, secret in ((platform.bus_address, platform.bus_secret), (platform.record_address, record)):
+        folder, _, name = address.parse(told).password_file.rpartition("/")
+        assert (mounted[folder], name) == (secret, PASSWORD)
+
+
+def test_a_redis_of_ones_own_without_a_secret_wants_no_password():
+    config = json.loads(one(render({"redis.bus.url": OURS}), "ConfigMap", "touchline-operator")["data"]["config.json"])
+    assert config["busPasswordSecret"] == ""
+    assert config["busUrl"] == OURS
+
+
+def test_a_secret_without_a_redis_of_ones_own_is_refused():
+    done = helm("template", "touchline", str(CHARTS / "touchline"), "--set", "redis.bus.existingSecret=mine")
+    assert done.returncode != 0
+    assert "redis.bus.existingSecret is for a Redis of yours: set redis.bus.url too" in done.stderr
 
 
 def test_the_simulator_gets_the_keys_that_the_policies_use():

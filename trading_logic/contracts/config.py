@@ -16,7 +16,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ca
 
 
 class Redis(Config, frozen=True):
-    """URLs of the two roles; `redis://` or `unix://`."""
+    """URLs of the two roles, `redis://` or `unix://`; see `contracts.address` for their passwords."""
 
     bus: str
     record: str

@@ -34,6 +34,34 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- $role.url | default (printf "redis://%s-%s.%s.svc:6379/0" (include "touchline.fullname" .root) .role .root.Release.Namespace) -}}
 {{- end }}
 
+{{- /* The Secret with a Redis' password: the chart's own, yours, or none. */ -}}
+{{- define "touchline.redisSecret" -}}
+{{- $role := index .root.Values.redis .role -}}
+{{- if and $role.existingSecret (not $role.url) -}}
+{{- fail (printf "redis.%s.existingSecret is for a Redis of yours: set redis.%s.url too, or leave both empty" .role .role) -}}
+{{- end -}}
+{{- if $role.url -}}{{ $role.existingSecret }}{{- else -}}{{ printf "%s-%s-password" (include "touchline.fullname" .root) .role }}{{- end -}}
+{{- end }}
+
+{{- /* Made once and kept by upgrades; its second key is the part of Redis' configuration that says it. */ -}}
+{{- define "touchline.redisPassword" -}}
+{{- $name := include "touchline.redisSecret" . -}}
+{{- $found := lookup "v1" "Secret" .root.Release.Namespace $name -}}
+{{- $password := $found | dig "data" "password" "" | b64dec | default (randAlphaNum 32) -}}
+apiVersion: v1
+kind: Secret
+metadata:
+  name: {{ $name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "touchline.labels" (dict "root" .root "component" .role) | nindent 4 }}
+type: Opaque
+stringData:
+  password: {{ $password }}
+  redis.conf: |
+    requirepass {{ $password }}
+{{- end }}
+
 {{- define "touchline.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
@@ -69,7 +97,13 @@ tolerations:
 {{- end }}
 
 {{- /* What both Redis containers share. Loading a log is alive (it answers) but not ready (it answers with an error). */ -}}
+{{- /* (dict "secret" name "resources" values) */ -}}
 {{- define "touchline.redisContainer" -}}
+env:
+  # What redis-cli logs in with: here in the probes, and for whoever may exec into the pod.
+  - name: REDISCLI_AUTH
+    valueFrom:
+      secretKeyRef: {name: {{ .secret }}, key: password}
 ports:
   - name: redis
     containerPort: 6379
@@ -83,12 +117,15 @@ readinessProbe:
   periodSeconds: 5
   timeoutSeconds: 3
 resources:
-  {{- toYaml . | nindent 2 }}
+  {{- toYaml .resources | nindent 2 }}
 securityContext:
   {{- include "touchline.containerSecurity" . | nindent 2 }}
 volumeMounts:
   - name: data
     mountPath: /data
+  - name: password
+    mountPath: /etc/redis
+    readOnly: true
 {{- end }}
 
 {{- define "touchline.policyMeta" -}}

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Collection, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.credentials import CredentialProvider
+from redis.exceptions import ConnectionError, RedisError  # noqa: A004  - theirs
 
 from touchline_operator.desired.world import PolicyFacts
 from touchline_operator.ports import RecordUnreachableError, Wake
-from trading_logic.contracts import codec, scripts, topics
+from trading_logic.contracts import address, codec, scripts, topics
 from trading_logic.contracts.messages import Report, Slate
 from trading_logic.contracts.record import Cause, HaltState, PositionRecord, encode
 
@@ -29,9 +31,39 @@ async def done(value: Awaitable[Any] | Any) -> Any:
     return await cast("Awaitable[Any]", value)
 
 
+class PasswordFile(CredentialProvider):
+    """Reads the password again for every new connection. A file that cannot be read is a Redis that is away."""
+
+    def __init__(self, user: str, path: Path) -> None:
+        self._user, self._path = user, path
+
+    def get_credentials(self) -> tuple[str, str] | tuple[str]:
+        try:
+            password = self._path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConnectionError(f"password file {self._path} cannot be read: {error}") from error
+        if not password:
+            raise ConnectionError(f"password file {self._path} is empty")
+        return (self._user, password) if self._user else (password,)
+
+    async def get_credentials_async(self) -> tuple[str, str] | tuple[str]:
+        """The same: a file this small is read at once."""
+        return self.get_credentials()
+
+
 def connect(url: str) -> redis.Redis:
-    """A client that never sends a command twice and gives up after TIMEOUT_S."""
-    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=TIMEOUT_S)
+    """A client that never sends a command twice and gives up after TIMEOUT_S; `url` as `contracts.address` has it.
+
+    Raises RecordUnreachableError, which does not show it, for a URL with a password in it.
+    """
+    try:
+        found = address.parse(url)
+    except ValueError as error:
+        raise RecordUnreachableError(f"Redis: {error}") from None
+    login = PasswordFile(found.user, Path(found.password_file)) if found.password_file else None
+    return redis.Redis.from_url(
+        found.url, retry=Retry(NoBackoff(), 0), socket_timeout=TIMEOUT_S, credential_provider=login
+    )
 
 
 class RedisRiskFeed:

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from touchline_operator.adapters.local.clock import SystemClock
 from touchline_operator.cli.errors import BAD_INPUT, OK, CommandError
+from trading_logic.contracts.address import parse as parse_address
 
+_FILE_TOO = "; a password stands in a file: URL?passwordFile=PATH"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "": 1}
 
 
@@ -38,6 +40,10 @@ def _whole(text: str) -> str:
 
 def _redis_url(text: str) -> str:
     allowed = "redis://HOST:PORT, rediss://HOST:PORT or unix://PATH"
+    try:
+        parse_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     try:
         parts = urlsplit(text)
         known = parts.scheme in {"redis", "rediss"} and parts.hostname and parts.port != 0
@@ -76,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     halt.add_argument("--reason", default="", help="why, for those who read it later")
     halt.add_argument("--json", action="store_true")
     there = halt.add_argument_group("a policy elsewhere whose API server does not answer; both, and POLICY")
-    there.add_argument("--record", default="", metavar="URL", help="its record Redis")
+    there.add_argument("--record", type=_redis_url, metavar="URL", help=f"its record Redis{_FILE_TOO}")
     there.add_argument("--namespace", default="", metavar="NAME", help="its namespace")
 
     resume = commands.add_parser("resume", help="end a halt")
@@ -89,14 +95,15 @@ def parser() -> argparse.ArgumentParser:
     why.add_argument("ticker", metavar="TICKER", help="a market, or an event for its funnel")
     why.add_argument("--run", default="", metavar="STAMP", help="an earlier run, such as 20260917T170000.000")
     why.add_argument("--json", action="store_true")
+
     flatten = commands.add_parser("flatten", help="sell what a policy or strategy holds: shown first, then confirmed")
     flatten.add_argument("name", nargs="?", metavar="POLICY|STRATEGY", help="may be left out with only one policy")
     flatten.add_argument("--yes", action="store_true", help="sell without asking")
     flatten.add_argument("--for", dest="for_s", type=seconds, default=60.0, metavar="TIME", help="give up after (60s)")
     flatten.add_argument("--json", action="store_true")
     far = flatten.add_argument_group("a policy elsewhere, such as behind kubectl port-forward; all four")
-    far.add_argument("--record", metavar="URL", help="its record Redis")
-    far.add_argument("--bus", metavar="URL", help="its bus Redis")
+    far.add_argument("--record", type=_redis_url, metavar="URL", help=f"its record Redis{_FILE_TOO}")
+    far.add_argument("--bus", type=_redis_url, metavar="URL", help="its bus Redis")
     far.add_argument("--namespace", metavar="NAME", help="its namespace")
     far.add_argument("--feed", metavar="NAME", help="its exchange: simulator, demo or production")
 
@@ -165,7 +172,7 @@ def _run(args: argparse.Namespace, began_ms: int) -> int:
             from touchline_operator.cli.halt import halt, halt_far  # noqa: PLC0415  - see above
 
             if args.record or args.namespace:
-                return halt_far(args.policy, args.record, args.namespace, args.reason, as_json=args.json)
+                return halt_far(args.policy, args.record or "", args.namespace, args.reason, as_json=args.json)
             return halt(args.policy, args.reason, as_json=args.json)
         case "resume":
             from touchline_operator.cli.halt import resume  # noqa: PLC0415  - see above

@@ -29,7 +29,7 @@ def text(value: config.Config) -> str:
 
 
 def redis(platform: Platform) -> config.Redis:
-    return config.Redis(bus=platform.bus_url, record=platform.record_url)
+    return config.Redis(bus=platform.bus_address, record=platform.record_address)
 
 
 def health(platform: Platform, process: str) -> config.Health:

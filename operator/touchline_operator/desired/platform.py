@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from touchline_operator.api.common import Environment
+from trading_logic.contracts.address import with_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ CONFIG_FOLDER = "/etc/touchline"
 CONFIG_FILE = "config.json"
 KEY_ID = "keyID"
 PRIVATE_KEY = "privateKey"
+PASSWORD = "password"  # noqa: S105  - the name of a file
 URL = "url"
 TOKEN = "token"  # noqa: S105  - the name of a file
 
@@ -70,5 +72,21 @@ class Platform:
     endpoints: Mapping[Environment, Endpoint] = field(default_factory=lambda: dict(KALSHI))
     catalog_poll_seconds: float = 5.0
     grace_seconds: int = 30
+    bus_secret: str = ""
+    record_secret: str = ""
+    """Secrets with the passwords of the two Redis, in every namespace; "": none is needed."""
     network: Network | None = None
     """None: no NetworkPolicies."""
+
+    @property
+    def bus_address(self) -> str:
+        """The bus with the file of its password, as processes are told."""
+        return with_file(self.bus_url, self._password_file(self.bus_secret))
+
+    @property
+    def record_address(self) -> str:
+        """The record with the file of its password."""
+        return with_file(self.record_url, self._password_file(self.record_secret))
+
+    def _password_file(self, secret: str) -> str:
+        return f"{self.secret_folder.format(secret=secret)}/{PASSWORD}" if secret else ""

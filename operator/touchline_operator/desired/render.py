@@ -207,7 +207,7 @@ def render_policy(world: World, name: str, platform: Platform) -> list[Object]:
             webhook_folder=platform.secret_folder.format(secret=hooks[0]) if hooks else "",
         )
     )
-    mounts = [*account_key(secret), *(SecretMount("alerts", hook) for hook in hooks if hook != secret)]
+    mounts = [*account_key(secret), *(SecretMount("alerts", hook) for hook in hooks)]
     return [*access, config_map(child, file), deployment(child, file, 1, mounts, platform, account)]
 
 

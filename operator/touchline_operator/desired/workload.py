@@ -40,6 +40,16 @@ def account_key(secret: str | None) -> tuple[SecretMount, ...]:
     return () if secret is None else (SecretMount("key", secret),)
 
 
+def _passwords(platform: Platform) -> list[SecretMount]:
+    pairs = (("bus-password", platform.bus_secret), ("record-password", platform.record_secret))
+    return [SecretMount(volume, secret) for volume, secret in pairs if secret]
+
+
+def _by_secret(mounts: Sequence[SecretMount]) -> list[SecretMount]:
+    """Each Secret once: two mounts of one path are refused."""
+    return list({mount.secret: mount for mount in reversed(mounts)}.values())[::-1]
+
+
 def config_map(child: Child, config: str) -> Object:
     """The process' one configuration file."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": child.metadata(), "data": {CONFIG_FILE: config}}
@@ -63,8 +73,9 @@ def deployment(
     digest = hashlib.sha256(config.encode()).hexdigest()[:16] if config is not None else "none"
     mounts: list[Object] = [{"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True}]
     volumes: list[Object] = [{"name": "config", "configMap": {"name": child.name}}]
-    mounts += [secret.mount(platform) for secret in secrets]
-    volumes += [secret.of_pod() for secret in secrets]
+    wanted = _by_secret([*secrets, *_passwords(platform)])
+    mounts += [secret.mount(platform) for secret in wanted]
+    volumes += [secret.of_pod() for secret in wanted]
     container: Object = {
         "name": str(child.role),
         "image": platform.image,

@@ -41,11 +41,9 @@ class Flock:
 class Shepherd:
     """Implements the handlers' Deps. `namespace` "" follows every namespace in which a resource shows up."""
 
-    def __init__(
-        self, clock: Clock, instance: str, namespace: str, platform: Callable[[str], Platform], bus: str, record: str
-    ) -> None:
+    def __init__(self, clock: Clock, instance: str, namespace: str, platform: Callable[[str], Platform]) -> None:
         self._clock, self._instance, self._namespace = clock, instance, namespace
-        self._platform, self._bus, self._record = platform, bus, record
+        self._platform = platform
         self._flocks: dict[str, Flock] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._api: KubeApi | None = None
@@ -98,8 +96,9 @@ class Shepherd:
         assert self._mirror is not None
         assert self._announcer is not None
         cluster = KubernetesCluster(self._api, self._mirror, self._announcer, namespace)
-        feed = RedisRiskFeed(namespace, self._bus, self._record)
-        reconciler = Reconciler(cluster, feed, self._clock, self._platform(namespace), others_ms=OTHERS_MS)
+        platform = self._platform(namespace)
+        feed = RedisRiskFeed(namespace, platform.bus_address, platform.record_address)
+        reconciler = Reconciler(cluster, feed, self._clock, platform, others_ms=OTHERS_MS)
         manager = Manager(reconciler, self._clock, complain)
         self._flocks[namespace] = Flock(cluster, feed, manager)
         self._supervise(f"loops of {namespace}", partial(_after, self._mirror, manager))

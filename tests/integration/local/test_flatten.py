@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -122,7 +123,12 @@ def test_an_executor_that_is_killed_while_it_flattens_sells_nothing_twice(tradin
     until(lambda: held(trading))
 
     def executors() -> list[psutil.Process]:
-        return [process for process in mine(trading) if "services.executor" in process.cmdline()]
+        found = []
+        for process in mine(trading):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "services.executor" in process.cmdline():
+                    found.append(process)
+        return found
 
     flatten = subprocess.Popen(
         [*UP, "flatten", "taking", "--yes", "--json", "--for", "60s"], cwd=trading, stdout=subprocess.PIPE, text=True
@@ -133,7 +139,8 @@ def test_an_executor_that_is_killed_while_it_flattens_sells_nothing_twice(tradin
     for pause in (0.0, 0.15, 0.4):
         time.sleep(pause)
         for process in executors():
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         until(executors)
     out, _ = flatten.communicate(timeout=90)
     assert flatten.returncode == 0, out
@@ -149,6 +156,13 @@ def test_without_a_run_it_says_where_to_look(tmp_path):
     half = run(tmp_path, "flatten", "house", "--record", "redis://localhost:1")
     assert half.returncode == 2
     assert "a policy elsewhere needs --bus, --namespace, --feed too" in half.stderr
+    shown = run(
+        tmp_path, "flatten", "house", "--record", "redis://:hidden@h", "--bus", "redis://h", "--namespace", "n",
+        "--feed", "demo",
+    )  # fmt: skip
+    assert shown.returncode == 2
+    assert "the URL holds a password; put it into a file and name that: ?passwordFile=PATH" in shown.stderr
+    assert "hidden" not in shown.stderr
     away = run(
         tmp_path, "flatten", "house", "--record", "redis://127.0.0.1:1", "--bus", "redis://127.0.0.1:1",
         "--namespace", "n", "--feed", "simulator",

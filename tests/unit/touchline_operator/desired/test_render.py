@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from hypothesis import given, settings
@@ -149,3 +150,28 @@ def test_one_secret_for_key_and_alerts_is_mounted_once():
     (container,) = ledger["spec"]["template"]["spec"]["containers"]
     paths = [mount["mountPath"] for mount in container["volumeMounts"]]
     assert len(paths) == len(set(paths)) == 2
+
+
+def test_the_passwords_of_both_redis_are_files_in_every_process():
+    platform = replace(PLATFORM, bus_secret="bus-pw", record_secret="kalshi")
+    exchange = {"environment": "Simulator", "credentialsSecretRef": {"name": "kalshi"}}
+    found = World(
+        (strategy_of(_meta(strategy(), 1)),),
+        (policy_of(_meta(policy(exchange=exchange), 0)),),
+        {"house": PolicyFacts()},
+    )
+    made = render_all(found, platform)
+    files = [json.loads(item["data"]["config.json"]) for item in made if item["kind"] == "ConfigMap"]
+    folder = "/var/run/secrets/touchline"
+    assert files
+    for file in files:
+        assert file["redis"] == {
+            "bus": f"redis://b?passwordFile={folder}/bus-pw/password",
+            "record": f"redis://r?passwordFile={folder}/kalshi/password",
+        }
+    for item in made:
+        if item["kind"] == "Deployment":
+            pod = item["spec"]["template"]["spec"]
+            paths = [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]]
+            assert len(paths) == len(set(paths)), "one path is mounted twice"
+            assert {f"{folder}/bus-pw", f"{folder}/kalshi"} <= set(paths)
