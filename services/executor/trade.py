@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import msgspec
+
 from services.exchange.errors import ExchangeError
 from services.executor import wire
 from services.executor.drain import Drain
@@ -12,7 +14,7 @@ from services.executor.port import Venue
 from services.executor.session import Session, acknowledge, forget_groups, open_group
 from services.runtime.app import App
 from services.runtime.record import Record
-from services.runtime.store import STORE_ERRORS
+from services.runtime.store import STORE_ERRORS, result
 from trading_logic.contracts import record
 from trading_logic.contracts.config import ExecutorConfig
 
@@ -37,6 +39,12 @@ async def look(rec: Record) -> Seen:
     pipe.get(rec.topics.incarnation())
     epoch, causes, incarnation = await pipe.execute()
     return Seen(int(epoch or 0), causes > 0, incarnation.decode() if incarnation else "")
+
+
+async def armed(rec: Record, strategy: str, group: str) -> bool:
+    """Whether the record has the group as open: one that was triggered, by whomever, refuses every order."""
+    body = await result(rec.store.client.hget(rec.topics.groups(strategy), group))
+    return body is not None and msgspec.json.decode(body, type=record.OrderGroupRecord).state == "open"
 
 
 class Term:
@@ -120,7 +128,7 @@ class Term:
         )
         while not self._over:
             self._app.beats.beat("session", within_ms=30_000)
-            if await look(self._rec) != seen:
+            if await look(self._rec) != seen or not await armed(self._rec, cfg.strategy, session.group):
                 break
             if await self._app.sleep(WATCH_S):
                 break

@@ -26,7 +26,7 @@ from services.ledger.statement import (
     position_text,
     risk_fields,
 )
-from services.ledger.writer import Guard, Loaded, Writer
+from services.ledger.writer import Guard, LeaseLost, Loaded, Writer
 from services.runtime.app import Fatal
 from services.runtime.clock import Clock
 from services.runtime.store import STORE_ERRORS
@@ -64,6 +64,7 @@ class Desk:
         self.orders_at = "0"
         self.last_fill_ms: int | None = None
         self.seq = 0
+        self._seen = ""  # the sequence that the record shows, as this ledger last wrote or loaded it
         self._started_equity = 0
         self._exposure: dict[str, str] = {}
         self._written: dict[str, str] = {}
@@ -92,6 +93,7 @@ class Desk:
         self.booked, self.settled = loaded.booked, loaded.settled
         self.orders_at = loaded.orders_at
         self._exposure, self._written, self._written_rows = loaded.exposure, {}, {}
+        self._seen = loaded.risk.get("seq", "")
         await self._free_ended()
         self.opened = "cash" in loaded.risk
         if not self.opened:
@@ -281,7 +283,7 @@ class Desk:
             return False
         self.books, self.marks = books, dict(worth.marks)
         self.owners = {m: owner for m, owner in self.owners.items() if m in books.holdings}
-        self._exposure, self._written = wanted, risk
+        self._exposure, self._written, self._seen = wanted, risk, risk["seq"]
         self._wrote_ms = self._clock.mono_ms()
         self.risk_at_ms = now
         if row is not None:
@@ -296,10 +298,22 @@ class Desk:
 
     async def _call(self, change: Mapping[str, Any], guard: Guard | None, row: OrderRow | None) -> str:
         try:
-            return await self.writer.book(change, guard=guard, order=row)
+            reply = await self.writer.book(change, seen=self._seen, guard=guard, order=row)
         except STORE_ERRORS:
             self._dirty = True
             raise
+        if reply == "older":
+            why = f"the record does not show ledger sequence {self._seen}: it came back as it was earlier"
+            await self.record_changed(f"behind-{self._seen}", why)
+            raise LeaseLost(f"{why}; this ledger stops and the next one reads the exchange anew")
+        return reply
+
+    async def record_changed(self, mark: str, why: str) -> None:
+        """Latch that the record lost something; once, whoever else has seen it."""
+        if any(cause.source == "RedisChanged" for cause in self.causes.values()):
+            return
+        now = self._clock.wall_ms()
+        await self.latch(Cause(f"redis-changed-{mark}", "RedisChanged", why, self.cfg.process, now))
 
     async def refresh(self) -> None:
         """Look at marks and the day again; write what changed, at most every 200 ms, and every second anyway."""

@@ -38,6 +38,8 @@ class Halt:
         self.confirmed_wall_ms = confirmed_wall_ms
         self._venue_ok_ms = now_ms
         self._triggered: set[str] = set()
+        self._refused: dict[str, str] = {}
+        self._began_ms = now_ms
         self._fenced = False
         self._zero_first_ms: int | None = None
         self._zero_last_ms: int | None = None
@@ -48,8 +50,15 @@ class Halt:
     # -- the exchange
 
     def to_trigger(self, groups: Mapping[str, OrderGroupRecord]) -> list[str]:
-        """Groups not yet triggered by us. One that an executor marked may never have reached the exchange."""
-        wanted = [group for group, body in groups.items() if body.state != "deleted" and group not in self._triggered]
+        """Groups not yet triggered by us. One that an executor marked may never have reached the exchange.
+
+        A group of a later epoch belongs to the time after this halt: the resume came while we were looking.
+        """
+        wanted = [
+            group
+            for group, body in groups.items()
+            if body.state != "deleted" and body.epoch <= self.epoch and group not in self._triggered
+        ]
         self._fenced = not wanted
         if wanted:
             self._zero_first_ms = self._zero_last_ms = None
@@ -58,7 +67,12 @@ class Halt:
     def triggered(self, group: str, now_ms: int) -> None:
         """The exchange confirmed that the group is triggered, or that it knows no such group."""
         self._triggered.add(group)
+        self._refused.pop(group, None)
         self._venue_ok_ms = now_ms
+
+    def not_triggered(self, group: str, why: str) -> None:
+        """The exchange did not do it. It is asked again, and meanwhile what rests is cancelled order by order."""
+        self._refused[group] = why
 
     def reading(self, resting: int, now_ms: int) -> None:
         """The exchange listed its resting orders; `now_ms` is from before the question."""
@@ -106,6 +120,9 @@ class Halt:
         if away > VENUE_AWAY_MS:
             # Whole seconds: the text is written only when it changes.
             return self._as("pending-venue", f"the exchange has not answered for {away // 1000} s; still trying")
+        if self._refused and now_ms - self._began_ms > VENUE_AWAY_MS:
+            group, why = min(self._refused.items())
+            return self._as("pending-venue", f"order group {group} is not triggered: {why}; still trying")
         if not self._fenced:
             return self._as("draining", "order groups not all triggered yet")
         if self.resting:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from services.exchange.errors import ExchangeError, NotFound
 from services.exchange.models import OrderRef
@@ -62,8 +63,7 @@ class Halter:
 
     async def look(self) -> None:
         """Read the latch once and act on it."""
-        causes = await self._writer.record.causes()
-        epoch = await self._writer.record.epoch()
+        causes, epoch = await self._writer.record.latched()
         self._desk.causes = causes
         if not causes:
             self._halt = self._written = None
@@ -149,6 +149,8 @@ class Halter:
 
     async def _pass(self, halt: Halt) -> float:
         groups = await self._writer.groups()
+        if not halt.confirmed:
+            groups = {**await self._strays(groups), **groups}
         wanted = halt.to_trigger({group: body for group, (_, body) in groups.items()})
         if wanted:
             done = await asyncio.gather(
@@ -157,6 +159,7 @@ class Halter:
             for group, error in zip(wanted, done, strict=True):
                 if isinstance(error, ExchangeError):
                     # Tried again in the next pass; what rests is cancelled all the same.
+                    halt.not_triggered(group, str(error))
                     self._app.log.error("group-not-triggered", group=group, error=str(error))
                 elif isinstance(error, BaseException):
                     raise error
@@ -171,6 +174,15 @@ class Halter:
             self._app.log.warning("halt-cancelled", orders=len(resting), refused=refused)
             return AGAIN_S
         return AFTER_S if halt.confirmed else ZERO_APART_S
+
+    async def _strays(self, known: Mapping[str, object]) -> dict[str, tuple[str, OrderGroupRecord]]:
+        """Armed groups of the account that the record does not know: a lost record's, or another program's."""
+        armed = OrderGroupRecord(epoch=0, term=0, exchange_index=0, state="triggered")
+        return {
+            found.id: ("", armed)
+            for found in await self._venue.order_groups()
+            if found.is_auto_cancel_enabled and found.id not in known
+        }
 
     async def _trigger(self, halt: Halt, group: str, strategy: str, body: OrderGroupRecord) -> None:
         if body.state == "open":

@@ -32,7 +32,7 @@ from services.runtime.store import STORE_ERRORS
 from trading_logic.contracts.config import LedgerConfig
 from trading_logic.contracts.messages import FillReport
 from trading_logic.contracts.record import Cause
-from trading_logic.orders import intent_of
+from trading_logic.orders import intent_of, strategy_tag
 
 CHANNELS = ("fill", "user_orders", "order_group_updates")
 READ_EVERY_S = 2.0
@@ -91,7 +91,7 @@ class Witness:
                         )
                 self.wake.set()
             case OrderGroupFrame(event_type="triggered"):
-                await self._group_tripped(frame.order_group_id)
+                await self._groups_tripped([frame.order_group_id])
             case Connected():
                 self._app.status.clear("stream")
                 self.wake.set()
@@ -106,24 +106,25 @@ class Witness:
             case _:
                 pass  # acknowledgements, and group events that need nothing done
 
-    async def _group_tripped(self, group: str) -> None:
-        """A group that nobody of ours triggered: the exchange's own brake acted."""
-        if self._desk.causes:
+    async def _groups_tripped(self, triggered: Sequence[str]) -> None:
+        """Groups that nobody of ours triggered: the exchange's own brake acted. Ours are marked before it is asked."""
+        if self._desk.causes or not triggered:
             return
-        known = (await self._desk.writer.groups()).get(group)
-        if known is None or known[1].state != "open":
-            return
-        strategy = known[0]
-        async with self._desk.lock:
-            await self._desk.latch(
-                Cause(
-                    id=f"group-{group}",
-                    source="GroupTripped",
-                    reason=f"the exchange triggered order group {group} of strategy {strategy}",
-                    by=self._app.config.process,
-                    time_ms=self._app.clock.wall_ms(),
+        known = await self._desk.writer.groups()
+        for group in triggered:
+            strategy, body = known.get(group, ("", None))
+            if body is None or body.state != "open":
+                continue
+            async with self._desk.lock:
+                await self._desk.latch(
+                    Cause(
+                        id=f"group-{group}",
+                        source="GroupTripped",
+                        reason=f"the exchange triggered order group {group} of strategy {strategy}",
+                        by=self._app.config.process,
+                        time_ms=self._app.clock.wall_ms(),
+                    )
                 )
-            )
 
     # -- readings
 
@@ -167,10 +168,12 @@ class Witness:
             self._venue.settlements(min_ts=self._settled_from_ms),
             self._open_at_venue(),
         )
-        transfers = await self._audit.transfers()
+        transfers, groups = await asyncio.gather(self._audit.transfers(), self._venue.order_groups())
         for order in [*orders, *resting]:
             self._know(order.order_id, order.client_order_id)
         await self._learn([reading.fill_of(fill) for fill in fills])
+        # What a frame said that never came.
+        await self._groups_tripped([found.id for found in groups if not found.is_auto_cancel_enabled])
         await self._audit.foreign_marks()
         async with self._desk.lock:
             if not self._desk.opened:
@@ -188,6 +191,8 @@ class Witness:
                     self._app.log.info("transfer-booked", key=key, amount=amount)
             settled = [await self._audit.settle(settlement) for settlement in settlements]
             await self._audit.unmanaged(resting, self._row)
+            for order in resting:
+                await self._claim_lost(order.order_id)
             await self._audit.reconcile(balance, positions, len(resting))
         self.contact_ms = max(self.contact_ms, asked)
         self._advance(fills, settlements if all(settled) else [])
@@ -236,6 +241,19 @@ class Witness:
             return None
         return row
 
+    async def _claim_lost(self, order_id: str) -> None:
+        """An order that carries a strategy's tag was claimed before it was sent: without its claim the record is older.
+
+        Call with the desk's lock held.
+        """
+        client_id = self._client_ids.get(order_id, "")
+        if not client_id or await self._row(order_id) is not None:
+            return
+        for strategy, uid in (await self._desk.writer.strategy_uids()).items():
+            if client_id.startswith(strategy_tag(uid)):
+                why = f"order {order_id} of strategy {strategy} is at the exchange and its claim is not in the record"
+                await self._desk.record_changed(f"order-{order_id}", why)
+
     async def _book(self, fill: FillReport) -> None:
         if fill.fill_id in self._desk.booked:
             return
@@ -243,6 +261,7 @@ class Witness:
         if not await self._desk.book_fill(fill, row):
             return
         self._app.count("booked")
+        await self._claim_lost(fill.order_id)
         if row is None:
             await self._desk.event(
                 "gap",

@@ -24,6 +24,10 @@ class LeaseLost(Fatal):
     """Another ledger holds the lease, or the record was wiped: this one must not write any more."""
 
 
+class _Strategy(msgspec.Struct, frozen=True):
+    uid: str
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """What a booking is booked once by: a field of the hash of fills or of the hash of settlements."""
@@ -127,12 +131,21 @@ class Writer:
         """Every strategy whose executor ever took over."""
         return [key.decode() for key in await result(self._client.hkeys(self._t.strategies()))]
 
+    async def strategy_uids(self) -> dict[str, str]:
+        """Strategy -> uid, of every strategy whose executor ever took over."""
+        rows = await result(self._client.hgetall(self._t.strategies()))
+        return {name.decode(): msgspec.json.decode(body, type=_Strategy).uid for name, body in rows.items()}
+
     # -- writing
 
     async def book(
-        self, change: Mapping[str, Any], *, guard: Guard | None = None, order: OrderRow | None = None
-    ) -> Literal["ok", "twice"]:
-        """Apply one change, once if it has a guard. Raises LeaseLost when another ledger has taken over."""
+        self, change: Mapping[str, Any], *, seen: str, guard: Guard | None = None, order: OrderRow | None = None
+    ) -> Literal["ok", "twice", "older"]:
+        """Apply one change, once if it has a guard. Raises LeaseLost when another ledger has taken over.
+
+        `seen` is the ledger sequence that the record must show, "" when it has none: a record that came back as it
+        was earlier shows another one, and nothing is changed then ("older").
+        """
         t = self._t
         guarded = t.settled() if guard is not None and guard.kind == "settled" else t.booked()
         reply = await result(
@@ -147,12 +160,14 @@ class Writer:
                     guard.id if guard else "",
                     guard.body if guard else "",
                     msgspec.json.encode(change),
+                    seen,
                 ],
             )
         )
         if reply == b"fenced":
             raise LeaseLost("the ledger lease is held by another or gone: this ledger stops")
-        return "twice" if reply == b"twice" else "ok"
+        answer: Literal["ok", "twice", "older"] = reply.decode()
+        return answer
 
     async def nudge(self, what: str) -> None:
         """Tell readers to look at the keys again."""

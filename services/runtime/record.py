@@ -74,6 +74,15 @@ class Record:
         rows = await result(self.store.client.hgetall(self.topics.latch()))
         return {key.decode(): msgspec.json.decode(value, type=record.Cause) for key, value in rows.items()}
 
+    async def latched(self) -> tuple[dict[str, record.Cause], int]:
+        """The latch and the epoch it stands in, as they were at one moment. Raises like `causes`."""
+        pipe = self.store.pipeline(transaction=True)
+        pipe.hgetall(self.topics.latch())
+        pipe.get(self.topics.epoch())
+        rows, epoch = await pipe.execute()
+        causes = {key.decode(): msgspec.json.decode(value, type=record.Cause) for key, value in rows.items()}
+        return causes, int(epoch or 0)
+
     async def epoch(self) -> int:
         """The policy's epoch; 0 before the ledger ever started."""
         return int(await result(self.store.client.get(self.topics.epoch())) or 0)

@@ -112,6 +112,19 @@ async def test_a_halt_leaves_nothing_resting_and_a_resume_trades_under_a_new_epo
     assert await ends(rec, helpers, again.id) == "executed"
 
 
+async def test_an_executor_whose_group_somebody_closed_opens_another(world: Any, helpers: Any) -> None:
+    """As when a halt that was resumed in the same moment triggers a group of the time after it."""
+    rec, _ = await started(world, helpers, "s")
+    [(group, body)] = (await rec.store.client.hgetall(rec.topics.groups("s"))).items()
+    closed = body.replace(b'"open"', b'"triggered"')
+    assert closed != body
+    await rec.store.client.hset(rec.topics.groups("s"), group, closed)
+    await helpers.until(20, "trades under another group", lambda: world.trading("s", 2))
+    intent = await world.wish(rec, "s", 1)
+    assert await ends(rec, helpers, intent.id) == "executed"
+    assert [line["group"] for line in accepted(world, "s")] != [group.decode()]
+
+
 async def test_a_frozen_executor_is_fenced_by_its_successor(world: Any, helpers: Any) -> None:
     rec, zombie = await started(world, helpers, "s")
     rests = await world.wish(rec, "s", 1, **REST)

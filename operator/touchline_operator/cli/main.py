@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--json", action="store_true", help="print one JSON object at the end and nothing else on stdout")
     up.add_argument("--speed", type=_positive, default="60", help="how many times faster the simulated game runs")
     up.add_argument("--seed", type=_whole, default="1", help="one seed, one simulated world")
+    up.add_argument("--sim-admin", action="store_true", help="the simulator takes scripted faults at /sim/, for drills")
 
     get = commands.add_parser("get", help="show strategies and policies")
     get.add_argument("--json", action="store_true")
@@ -163,7 +164,7 @@ def _run(args: argparse.Namespace, began_ms: int) -> int:
         case "up":
             from touchline_operator.cli.up import Options, up  # noqa: PLC0415  - see above
 
-            return up(Options(args.files, args.for_s, args.json, args.speed, args.seed), began_ms)
+            return up(Options(args.files, args.for_s, args.json, args.speed, args.seed, args.sim_admin), began_ms)
         case "get":
             from touchline_operator.cli.get import get  # noqa: PLC0415  - see above
 

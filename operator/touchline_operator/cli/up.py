@@ -79,6 +79,7 @@ class Options:
     json: bool
     speed: str
     seed: str
+    sim_admin: bool = False
 
 
 @dataclass
@@ -241,7 +242,9 @@ async def _simulator(run: Run, fd: int) -> tuple[Helper, SimulatorReady]:
     state = run.path / "sim"
     state.mkdir()
     played = Played(list(events), series, every_s)
-    return await start_simulator(state, played, run.options.speed, run.options.seed, run.path / "logs", fd)
+    pace = ("--speed", run.options.speed, "--seed", run.options.seed)
+    switches = ("--admin",) if run.options.sim_admin else ()
+    return await start_simulator(state, played, (*pace, *switches), run.path / "logs", fd)
 
 
 async def _give_keys(run: Run, platform: Platform, ready: SimulatorReady) -> None:

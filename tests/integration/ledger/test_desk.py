@@ -133,6 +133,19 @@ async def test_a_lost_answer_is_read_again_and_not_booked_twice(desk: Desk, monk
     assert (desk.books.cash, dict(desk.books.holdings)) == (100_000_000, {})
 
 
+async def test_a_record_that_came_back_older_is_not_booked_on(desk: Desk, record: Record) -> None:
+    before = await result(record.store.client.dump(record.topics.risk()))
+    await desk.book_fill(fill("yes", 5_000, 1_000), None)
+    # The lease of this ledger is younger than its life: it alone would not tell.
+    await result(record.store.client.restore(record.topics.risk(), 0, before, replace=True))
+    older = await risk(record)
+    with pytest.raises(LeaseLost, match="came back as it was earlier"):
+        await desk.book_fill(fill("yes", 5_000, 1_000), None)
+    assert await risk(record) == older
+    (cause,) = (await record.causes()).values()
+    assert cause.source == "RedisChanged"
+
+
 async def test_the_first_fill_that_crosses_latches(desk: Desk, record: Record) -> None:
     # Exactly the limit is still within it: fees take 20 of 100 dollars.
     await desk.book_fill(fill("yes", 5_000, 100, 20_000_000), None)

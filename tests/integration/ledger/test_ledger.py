@@ -338,6 +338,51 @@ async def test_a_group_that_nobody_of_ours_triggered_latches(world: World) -> No
     assert world.fence.group in cause.reason
 
 
+async def test_a_group_triggered_while_nobody_listened_latches(world: World) -> None:
+    world.start()
+    await world.ready()
+    await world.take_over()
+    world.kill()
+    await world.rest.trigger_order_group(world.fence.group)
+    world.start()
+
+    async def latched() -> Any:
+        return await world.record.causes()
+
+    (cause,) = (await until(latched, 15, "a group that tripped unseen is not noticed")).values()
+    assert cause.source == "GroupTripped"
+
+
+async def test_an_order_whose_claim_the_record_lost_latches(world: World) -> None:
+    world.start()
+    await world.ready()
+    await world.take_over()
+    market = await world.market()
+    intent = world.intent(market.ticker, "yes", 100, 1_000)
+    # As after a rollback of the record: sent by our executor, and no trace of its claim.
+    ack = await world.send(intent, rest=True, tell=False)
+
+    async def latched() -> Any:
+        return await world.record.causes()
+
+    (cause,) = (await until(latched, 10, "an order without its claim is not noticed")).values()
+    assert (cause.source, cause.id) == ("RedisChanged", f"redis-changed-order-{ack.order_id}")
+
+
+async def test_a_halt_fences_groups_that_the_record_does_not_know(world: World) -> None:
+    world.start()
+    await world.ready()
+    stray = await world.rest.create_order_group(1_000)
+    world.spec(halt=True, haltReason="test")
+
+    async def confirmed() -> bool:
+        return (await world.halt()).get("state") == "confirmed"
+
+    await until(confirmed, 15, "the halt is not confirmed")
+    groups = {found.id: found.is_auto_cancel_enabled for found in await world.rest.order_groups()}
+    assert groups[stray] is False
+
+
 async def test_a_group_that_its_executor_closed_is_no_cause(world: World) -> None:
     world.start()
     await world.ready()

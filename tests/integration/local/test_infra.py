@@ -94,7 +94,7 @@ async def test_a_record_whose_file_is_broken_is_refused_with_its_reason(tmp_path
 async def test_a_simulator_that_cannot_start_is_one_clear_line(tmp_path, pipe):
     (tmp_path / "sim").mkdir()
     with pytest.raises(InfraError, match=r"simulator: .*KXNFLGAME-NONE") as caught:
-        await start_simulator(tmp_path / "sim", Played(["KXNFLGAME-NONE"], {}, 0.0), "60", "1", tmp_path, pipe[0])
+        await start_simulator(tmp_path / "sim", Played(["KXNFLGAME-NONE"], {}, 1.0), (), tmp_path, pipe[0])
     assert "\n" not in str(caught.value)
 
 

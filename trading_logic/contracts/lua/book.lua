@@ -5,8 +5,11 @@
 --      {positions: {market: text | false}, exposure: {field: text}, risk: {field: text}, reserved: text | false | nil,
 --       booked: n (count booked on the order so far) | nil, close: bool, unfilled: bool, intent: text, counts: {name: n},
 --       old_fills: {id: text}, old_settlements: {market: text} (what was there before this record; never booked again)}
--- Returns 'ok', 'twice' (already booked; nothing changed) or 'fenced' (another ledger holds the lease)
+--      5 the ledger sequence that this ledger last wrote or loaded ('' = none yet)
+-- Returns 'ok', 'twice' (already booked; nothing changed), 'fenced' (another ledger holds the lease) or
+-- 'older' (the record is not the one this ledger last saw: nothing changed)
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'fenced' end
+if (redis.call('HGET', KEYS[5], 'seq') or '') ~= ARGV[5] then return 'older' end
 if ARGV[2] ~= '' and redis.call('HSETNX', KEYS[2], ARGV[2], ARGV[3]) == 0 then return 'twice' end
 local change = cjson.decode(ARGV[4])
 for market, body in pairs(change.positions or {}) do

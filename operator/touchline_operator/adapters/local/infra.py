@@ -176,12 +176,12 @@ async def start_redis(role: Role, data: Path, sockets: Path, logs: Path, parent_
 
 
 async def start_simulator(
-    state: Path, played: Played, speed: str, seed: str, logs: Path, parent_fd: int
+    state: Path, played: Played, arguments: Sequence[str], logs: Path, parent_fd: int
 ) -> tuple[Helper, SimulatorReady]:
     """Start the simulator and wait for its one line. Raises InfraError with what it complained about."""
     command = [
         *(sys.executable, "-m", "services.simulator", "--port", "0", "--state-dir", str(state)),
-        *("--speed", speed, "--seed", seed),
+        *arguments,
         *played.options(),
     ]
     helper = Helper("simulator", command, logs / "simulator.log", parent_fd)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import msgspec
+
 from services.ledger.halt import ExecutorView, Halt
 from trading_logic.contracts.record import OrderGroupRecord
 
@@ -29,6 +31,28 @@ def test_groups_are_triggered_whatever_the_executors_say_and_marked_ones_too() -
     found.triggered("b", 2)
     assert found.to_trigger({"a": MARKED, "b": MARKED}) == []
     assert found.to_trigger({"a": MARKED, "b": MARKED, "late": OPEN}) == ["late"]
+
+
+def test_a_group_of_the_time_after_the_resume_is_left_alone() -> None:
+    found = halt()
+    assert found.to_trigger({"late": OPEN, "next": msgspec.structs.replace(OPEN, epoch=3)}) == ["late"]
+
+
+def test_a_trigger_that_the_exchange_refuses_is_told_and_never_confirmed() -> None:
+    found = halt()
+    found.to_trigger({"g": OPEN})
+    found.not_triggered("g", "400 bad_request: no")
+    found.reading(0, 100)
+    assert state(found, 100) == "draining"
+    found.reading(0, 5_100)
+    told = found.state(5_100, WALL)
+    assert (told.state, "order group g is not triggered: 400 bad_request: no" in told.message) == ("pending-venue", True)
+    found.triggered("g", 6_000)
+    assert found.to_trigger({"g": MARKED}) == []
+    found.executors({}, 6_000)
+    found.reading(0, 6_100)
+    found.reading(0, 7_200)
+    assert state(found, 7_200) == "confirmed"
 
 
 def test_two_zeros_a_second_apart_and_every_executor() -> None:
