@@ -46,7 +46,10 @@ def test_a_trigger_that_the_exchange_refuses_is_told_and_never_confirmed() -> No
     assert state(found, 100) == "draining"
     found.reading(0, 5_100)
     told = found.state(5_100, WALL)
-    assert (told.state, "order group g is not triggered: 400 bad_request: no" in told.message) == ("pending-venue", True)
+    assert (told.state, "order group g is not triggered: 400 bad_request: no" in told.message) == (
+        "pending-venue",
+        True,
+    )
     found.triggered("g", 6_000)
     assert found.to_trigger({"g": MARKED}) == []
     found.executors({}, 6_000)
