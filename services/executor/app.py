@@ -7,6 +7,7 @@ import asyncio
 from services.exchange.budget import TIERS, Budget
 from services.exchange.clock import SystemClock
 from services.exchange.errors import ExchangeError
+from services.exchange.resolve import Resolver
 from services.exchange.rest import ExchangeRest
 from services.exchange.rotation import first_key, follow_key
 from services.exchange.signing import Presigner
@@ -15,7 +16,6 @@ from services.executor.drain import Drain, drain_until
 from services.executor.intents import Intents
 from services.executor.leaving import Exits
 from services.executor.private import PrivateFeed
-from services.executor.resolve import Resolver
 from services.executor.resolving import resolve_loop
 from services.executor.sender import Sender
 from services.executor.session import Session, acquire, keep_writer

@@ -6,8 +6,8 @@ import asyncio
 
 from services.exchange.errors import ExchangeError
 from services.exchange.models import OrderRef
+from services.exchange.resolve import Resolver
 from services.executor.port import Venue
-from services.executor.resolve import Resolver
 from services.executor.session import Session, close_groups
 from services.runtime.app import App
 from services.runtime.record import Record

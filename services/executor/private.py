@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from services.exchange.frames import BadFrame, Connected, Disconnected, ErrorFrame, FillFrame, Frame, UserOrderFrame
+from services.exchange.resolve import state_of
 from services.exchange.stream import ExchangeStream
-from services.executor.wire import state_of
 from services.runtime.app import App
 from services.runtime.record import Record
 from services.runtime.store import STORE_ERRORS, result

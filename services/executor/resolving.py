@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from services.exchange.errors import ExchangeError
-from services.executor.resolve import Resolver
+from services.exchange.resolve import Resolver
 from services.executor.session import Session
 from services.runtime.app import App
 from services.runtime.store import STORE_ERRORS

@@ -9,6 +9,7 @@ import msgspec
 
 from services.exchange.errors import OutcomeUnknown, PermanentError, TemporaryError
 from services.exchange.models import CreateOrder
+from services.exchange.resolve import state_of
 from services.executor import wire
 from services.executor.port import Venue
 from services.executor.session import Session
@@ -115,7 +116,7 @@ class Sender:
             return await self._settle(
                 intent, "refused", order_id="", filled=0, remaining=0, reason=f"not sent: {error}"
             )
-        state = wire.state_of(intent.count, ack.fill_count, ack.remaining_count)
+        state = state_of(intent.count, ack.fill_count, ack.remaining_count)
         app.count("orders")
         app.log.info(
             "accepted",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.exchange import models
 from trading_logic.contracts.config import Entry, Limits
-from trading_logic.contracts.messages import Intent, OrderState
+from trading_logic.contracts.messages import Intent
 from trading_logic.refusal import Refusal
 
 ROLLING_WINDOW_S = 15
@@ -63,13 +63,6 @@ def last_look(order: models.CreateOrder, intent: Intent, limits: Limits, entry: 
     if order.time_in_force == "good_till_canceled" and order.expiration_ms is None:
         return Refusal("expiration", "none", "set on every resting order")
     return None
-
-
-def state_of(count: int, filled: int, remaining: int) -> OrderState:
-    """State of an accepted order of `count` contracts."""
-    if remaining > 0:
-        return "resting"
-    return "executed" if filled >= count else "canceled"
 
 
 def group_limit(limits: Limits, entry: Entry) -> int:

@@ -18,6 +18,7 @@ from services.ledger.feeds import Feeds
 from services.ledger.gauges import AccountGauges
 from services.ledger.halting import Halter
 from services.ledger.lease import Leases, acquire, identify, release
+from services.ledger.orphans import Orphans
 from services.ledger.spec import FileSource, HaltSource, SpecWatch
 from services.ledger.webhook import Webhook, client
 from services.ledger.witness import Witness
@@ -62,7 +63,10 @@ async def main(app: App[LedgerConfig]) -> None:
         app.registry.register(AccountGauges(desk, halter))
         leases = Leases(app, writer, desk, witness, halter, incarnation)
         feeds = Feeds(app, desk, witness, halter, leases, desk.orders_at)
-        more = {"keys": follow_key(app, keys, venue, stream.reconnect)}
+        more = {
+            "keys": follow_key(app, keys, venue, stream.reconnect),
+            "orphans": Orphans(app, writer, venue).run(),
+        }
         if told is not None:
             more["alerts"] = Alerting(app, desk, writer, halter, Webhook(Path(cfg.webhook_folder), told)).run()
         try:

@@ -6,6 +6,7 @@ the process is told to stop, so that a test can spread its points over all of th
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -47,14 +48,14 @@ class Killer:
             self.lines += 1
             if self.at and self.lines == self.at:
                 os.kill(os.getpid(), signal.SIGKILL)
-            if not self.at:
-                self.counted.write_text(str(self.lines))
         return self.line
 
 
 def main() -> None:
     killer = Killer(int(sys.argv[1]), Path(sys.argv[2]))
     sys.argv = ["executor", *sys.argv[3:]]
+    if not killer.at:
+        atexit.register(lambda: killer.counted.write_text(str(killer.lines)))
     sys.settrace(killer.trace)
     from services.executor.app import main as executor
     from services.runtime.app import run

@@ -21,7 +21,7 @@ import psutil
 import redis.asyncio as redis
 
 from trading_logic.contracts import codec, config, topics
-from trading_logic.contracts.messages import Report
+from trading_logic.contracts.messages import Report, RiskEvent
 from trading_logic.contracts.record import Cause, PositionRecord
 from trading_logic.contracts.topics import RecordTopics
 
@@ -212,6 +212,14 @@ class Running:
         state, epoch = await self.halt_state(), await self.record.get(self.topics.epoch())
         return int(state["confirmed_ms"]) if state and epoch and state["epoch"] == epoch.decode() else 0
 
+    async def resumed_ms(self) -> int:
+        """When the last cause was taken away, as the record says: a command that waits for it returns later."""
+        for _, fields in await self.record.xrevrange(self.topics.risk_events()):
+            event = msgspec.json.decode(fields[b"j"], type=RiskEvent)
+            if event.kind == "resumed":
+                return event.at_ms
+        raise AssertionError("no resume in the record")
+
     async def risk(self) -> dict[str, str]:
         rows = await self.record.hgetall(self.topics.risk())
         return {key.decode(): body.decode() for key, body in rows.items()}
@@ -269,7 +277,7 @@ class Running:
         while causes := await self.causes():
             assert time.monotonic() < deadline, f"not resumed: {said}"
             _, said = await self.command("resume", POLICY, "--halt-id", min(causes))
-        self.halts.append((confirmed, int(time.time() * 1000)))
+        self.halts.append((confirmed, await self.resumed_ms()))
 
     def stop(self) -> dict[str, Any]:
         """Ctrl-C; the summary."""

@@ -33,7 +33,7 @@ async def count_lines(world: Any, helpers: Any) -> int:
     await helpers.until(10, "calm order", done)
     await asyncio.sleep(0.3)
     child.terminate()
-    await asyncio.to_thread(child.wait, 30)
+    await asyncio.to_thread(child.wait, 60)
     return int(Path(world.folder / "calm.lines").read_text())
 
 

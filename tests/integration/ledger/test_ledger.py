@@ -353,6 +353,36 @@ async def test_a_group_triggered_while_nobody_listened_latches(world: World) -> 
     assert cause.source == "GroupTripped"
 
 
+async def test_what_a_dead_executor_left_is_fenced_and_brought_to_its_end(world: World) -> None:
+    world.start()
+    await world.ready()
+    await world.take_over()
+    market = await world.market()
+    resting = world.intent(market.ticker, "yes", 100, 1_000)
+    never_sent = world.intent(market.ticker, "yes", 100, 1_000)
+    for intent in (resting, never_sent):
+        assert isinstance(await world.claim(intent), Claimed)
+    await world.send(resting, rest=True)
+    await asyncio.sleep(2)
+    assert len(await world.rest.orders(status="resting")) == 1
+    # Its lease runs out, and nobody follows.
+    await result(world.record.store.client.delete(world.record.topics.writer_lease("sunday")))
+
+    async def ended() -> bool:
+        states = [(await world.hash(world.record.topics.order(i.id)))["state"] for i in (resting, never_sent)]
+        return states == ["canceled", "abandoned"]
+
+    await until(ended, 15, "an orphan is not brought to its end")
+
+    async def freed() -> bool:
+        is_open = await result(world.record.store.client.scard(world.record.topics.open_orders()))
+        return not is_open and not await reservations(world)
+
+    await until(freed, 6, "an orphan's reservation stays")
+    assert await world.rest.orders(status="resting") == []
+    assert await world.record.causes() == {}
+
+
 async def test_an_order_whose_claim_the_record_lost_latches(world: World) -> None:
     world.start()
     await world.ready()

@@ -7,10 +7,9 @@ when its send window is over and two readings of the venue's list, at least two 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from services.exchange.models import Order
-from services.executor.port import Venue
-from services.executor.wire import state_of
 from services.runtime.clock import Clock
 from services.runtime.record import Record
 from services.runtime.store import result
@@ -21,6 +20,13 @@ SEND_WINDOW_MS = 8_000
 APART_MS = 2_000
 LIST_SLACK_MS = 60_000
 """How much earlier than the claim the venue's list is read, for clocks that differ."""
+
+
+class ListsOrders(Protocol):
+    """The exchange's own list of this account's orders. Errors are those of services.exchange.errors."""
+
+    async def orders(self, *, min_ts: int | None = None) -> list[Order]: ...
+
 
 OPEN: tuple[OrderState, ...] = ("claimed", "unknown", "resting")
 
@@ -38,6 +44,13 @@ class OpenOrder:
     filled: int
     remaining: int
     claimed_ms: int
+
+
+def state_of(count: int, filled: int, remaining: int) -> OrderState:
+    """State of an accepted order of `count` contracts."""
+    if remaining > 0:
+        return "resting"
+    return "executed" if filled >= count else "canceled"
 
 
 async def open_orders(rec: Record, strategy: str) -> list[OpenOrder]:
@@ -84,7 +97,7 @@ async def open_orders(rec: Record, strategy: str) -> list[OpenOrder]:
 class Resolver:
     """Asks the venue about open orders. `absent` remembers the first reading that did not have an order."""
 
-    def __init__(self, rec: Record, venue: Venue, clock: Clock, strategy: str) -> None:
+    def __init__(self, rec: Record, venue: ListsOrders, clock: Clock, strategy: str) -> None:
         self._rec, self._venue, self._clock, self._strategy = rec, venue, clock, strategy
         self._absent: dict[str, int] = {}
 
