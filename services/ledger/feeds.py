@@ -8,6 +8,7 @@ from services.ledger.desk import Desk
 from services.ledger.halting import Halter
 from services.ledger.lease import Leases
 from services.ledger.witness import Witness
+from services.ledger.writer import LeaseLost
 from services.runtime.app import App
 from services.runtime.store import STORE_ERRORS, result
 from services.runtime.streams import tail
@@ -24,6 +25,12 @@ RETRY_S = 0.5
 _top = codec.Reader(TopOfBook)
 _catalog = codec.Reader(CatalogEntry)
 _order = codec.Reader(OrderEvent)
+
+
+def _entry_id(text: str) -> tuple[int, int]:
+    """A stream entry id in its own order."""
+    head, _, tail_ = text.partition("-")
+    return int(head), int(tail_ or 0)
 
 
 class Feeds:
@@ -108,6 +115,7 @@ class Feeds:
         """Every step that an executor or the gate wrote."""
         while not self._app.stop.is_set():
             try:
+                await self._not_older()
                 async for rows in tail(
                     self._app.record, self._record.orders(), start=self._orders_at, block_ms=BLOCK_MS
                 ):
@@ -120,6 +128,19 @@ class Feeds:
             except STORE_ERRORS as error:
                 self._app.log.warning("orders-not-read", error=str(error))
                 await self._app.sleep(RETRY_S)
+
+    async def _not_older(self) -> None:
+        """A record that lacks the last step we read came back as it was earlier. Raises LeaseLost to begin anew."""
+        stream, at = self._record.orders(), self._orders_at
+        if at == "0" or await result(self._app.record.client.xrange(stream, min=at, max=at)):
+            return
+        first = await result(self._app.record.client.xrange(stream, count=1))
+        if first and _entry_id(first[0][0].decode()) > _entry_id(at):
+            return  # trimmed
+        why = f"the record does not have step {at} of its orders any more: it came back as it was earlier"
+        async with self._desk.lock:
+            await self._desk.record_changed(f"orders-{at}", why)
+        raise LeaseLost(f"{why}; this ledger stops and the next one reads the exchange anew")
 
     async def _take_order(self, body: bytes) -> None:
         try:

@@ -129,6 +129,7 @@ class Leases:
 async def release(app: App[LedgerConfig], writer: Writer) -> None:
     """Give the ledger's lease back, so that a successor need not wait for it."""
     try:
-        await asyncio.wait_for(writer.record.renew(writer.record.topics.ledger_lease(), writer.token, 0), 2.0)
+        async with asyncio.timeout(2.0):
+            await writer.record.renew(writer.record.topics.ledger_lease(), writer.token, 0)
     except (TimeoutError, *STORE_ERRORS) as error:
         app.log.warning("lease-not-released", error=str(error))

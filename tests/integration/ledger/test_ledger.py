@@ -383,6 +383,30 @@ async def test_what_a_dead_executor_left_is_fenced_and_brought_to_its_end(world:
     assert await world.record.causes() == {}
 
 
+async def test_a_record_without_the_steps_that_were_read_latches(world: World) -> None:
+    world.start()
+    await world.ready()
+    await world.take_over()
+    client, topics = world.record.store.client, world.record.topics
+    before = await result(client.dump(topics.orders()))
+    assert before is None
+    assert isinstance(await world.claim(world.intent((await world.market()).ticker, "yes", 100, 1_000)), Claimed)
+    await asyncio.sleep(1)
+    # Back as it was before the claim: the ledger is cut off, as by the restart that brings an older file.
+    pipe = world.record.store.pipeline(transaction=True)
+    pipe.delete(topics.orders())
+    await pipe.execute()
+    await result(client.client_kill_filter(_type="normal", skipme=True))
+
+    async def latched() -> Any:
+        return await world.record.causes()
+
+    (cause,) = (await until(latched, 10, "an older record is not noticed")).values()
+    assert (cause.source, "came back as it was earlier" in cause.reason) == ("RedisChanged", True)
+    assert world.process.wait(20) == 1
+    world.process = None
+
+
 async def test_an_order_whose_claim_the_record_lost_latches(world: World) -> None:
     world.start()
     await world.ready()

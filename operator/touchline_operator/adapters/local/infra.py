@@ -188,7 +188,8 @@ async def start_simulator(
     process = await helper.start(stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
-        line = await asyncio.wait_for(process.stdout.readline(), START_S)
+        async with asyncio.timeout(START_S):
+            line = await process.stdout.readline()
     except TimeoutError as error:
         await helper.stop()
         raise InfraError(f"simulator: not ready after {START_S:.0f} s: see {helper.log}") from error
