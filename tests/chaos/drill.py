@@ -19,7 +19,7 @@ from services.exchange.reads import ExchangeReads
 from tests.chaos.running import Running, until
 from tests.chaos.ways import Death
 
-BACK_S = 60.0
+BACK_S = 150.0
 PAGE = Path(__file__).parents[2] / "docs" / "deaths.md"
 
 
@@ -65,7 +65,7 @@ class Judge:
             return fills <= await self._up.booked()
 
         try:
-            await until(20, "all fills booked", all_booked)
+            await until(60, "all fills booked", all_booked)
         except AssertionError:
             return len(fills - await self._up.booked())
         return 0
@@ -86,7 +86,7 @@ async def suffer(up: Running, judge: Judge, death: Death) -> Row:
     await death.strike(up)
     struck = time.monotonic()
     if death.latches:
-        await until(30, f"{death.what}: latched", up.causes)
+        await until(60, f"{death.what}: latched", up.causes)
     elif causes := await until(BACK_S, "the record answers", lambda: _answered(up)):
         assert causes == {"-": None}, f"{death.what} {death.when}: halted by {causes}"
     if death.latches:
@@ -138,7 +138,7 @@ async def agree(up: Running) -> None:
             theirs = {found.ticker: found.position for found in positions if found.position}
             return await up.held() == theirs and int((await up.risk())["cash"]) == balance.balance
 
-        await until(20, "cash and positions equal the exchange's", same)
+        await until(60, "cash and positions equal the exchange's", same)
         assert await venue.orders(status="resting") == []
 
 

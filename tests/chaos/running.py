@@ -282,7 +282,7 @@ class Running:
     def stop(self) -> dict[str, Any]:
         """Ctrl-C; the summary."""
         self.up.send_signal(signal.SIGINT)
-        out, _ = self.up.communicate(timeout=90)
+        out, _ = self.up.communicate(timeout=150)
         assert self.up.returncode == 0, self.said()
         summary: dict[str, Any] = json.loads(out.splitlines()[-1])
         return summary

@@ -32,7 +32,7 @@ def chosen(half: int) -> list[Death]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("half", "last"), [(0, ""), (1, "executor")])
 async def test_the_table_of_deaths_is_all_zeros(tmp_path: Path, half: int, last: str) -> None:
     rows = await round_of(chosen(half), tmp_path, SEED, at_the_end=last)

@@ -37,7 +37,7 @@ def killed(*roles: str) -> Strike:
 def killed_while_halting(*roles: str) -> Strike:
     async def strike(up: Running) -> None:
         halting = asyncio.create_task(up.command("halt", POLICY, "--reason", "drill"))
-        await until(20, "latched", up.causes)
+        await until(60, "latched", up.causes)
         up.kill(*roles)
         await halting
 

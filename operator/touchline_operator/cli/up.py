@@ -52,7 +52,7 @@ from touchline_operator.reconcile.manager import Manager
 NAMESPACE = "default"
 VIEW_S = 0.5
 LINE_S = 2.0
-SETTLE_S = 20.0
+SETTLE_S = 30.0
 """After the executors have gone: how long the ledger may take to write the last end of an order, also of those that an
 executor left which was killed before."""
 GAME_S = 10_800
