@@ -8,11 +8,11 @@ import json
 import os
 import sys
 
-from bench import flood, micro, simulator, simulator_streams, stages, tick, whole
+from bench import flood, micro, simulator, simulator_streams, stages, sunday, tick, whole
 from bench.figures import Part, render, render_required
 from bench.rig import Rig, RigError
 
-NAMES = ("tick", "flood", "stages", "up", "micro", "simulator", "streams")
+NAMES = ("tick", "flood", "stages", "up", "sunday", "micro", "simulator", "streams")
 EXIT_LOST = 1
 EXIT_RIG = 2
 
@@ -40,6 +40,8 @@ async def _measure(names: list[str], *, short: bool, tell: bool) -> list[Part]:
         done(await simulator_streams.run(list(simulator_streams.NAMES), short=short))
     if "up" in names:
         done(await whole.run())
+    if "sunday" in names:
+        done(await sunday.run(short=short))
     return parts
 
 

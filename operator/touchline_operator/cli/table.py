@@ -121,8 +121,8 @@ def picture(wanted: Wanted, events: Mapping[str, list[str]], mode: str, view: Vi
 
 def one_line(mode: str, view: View, tally: Tally) -> str:
     """The same for a log: games, accounts and funnel in one line."""
-    games = [
-        game_text(entry, view.games.get(entry.game)) for entry in sorted(view.catalog.values(), key=lambda e: e.event)
-    ]
+    # Winner, spread and total of one game are events of their own: the game is told once.
+    entries = {entry.game: entry for entry in sorted(view.catalog.values(), key=lambda e: e.event, reverse=True)}
+    games = [game_text(entry, view.games.get(game)) for game, entry in reversed(entries.items())]
     accounts = [policy_line(policy, facts) for policy, facts in view.facts.items()]
     return " | ".join([mode, *games, *accounts, funnel_line(tally, view)])

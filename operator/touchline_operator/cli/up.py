@@ -46,6 +46,7 @@ from touchline_operator.desired.platform import KALSHI, KEY_ID, PRIVATE_KEY, End
 from touchline_operator.desired.world import World
 from touchline_operator.ports import RecordUnreachableError
 from touchline_operator.reconcile.act import Reconciler
+from touchline_operator.reconcile.ending import end
 from touchline_operator.reconcile.gather import policy_of, strategy_of, taken_before
 from touchline_operator.reconcile.manager import Manager
 
@@ -292,11 +293,9 @@ async def _trade(run: Run, feed: RedisRiskFeed, platform: Platform) -> None:
             async with asyncio.timeout(_left(run)):
                 await run.stop.wait()
     finally:
-        showing.cancel()
-        await asyncio.gather(showing, return_exceptions=True)
+        await end([showing], again_s=0.5)
         run.say("stopping: executors drain first")
-        working[0].cancel()
-        await asyncio.gather(working[0], return_exceptions=True)
+        await end([working[0]], again_s=2.0)
         await _wind_up(run, reader, working)
 
 
@@ -319,8 +318,7 @@ async def _wind_up(run: Run, reader: ViewReader, working: list[asyncio.Task[None
         if not any(run.view.open_orders.values()):
             break
         await asyncio.sleep(0.1)
-    working[1].cancel()
-    await asyncio.gather(working[1], return_exceptions=True)
+    await end([working[1]], again_s=1.0)
     # The ledger goes last: it is the one that still books.
     for role in (names.Role.DECISION, names.Role.CONSUMER, names.Role.INGEST, names.Role.SOURCE, names.Role.CATALOG):
         await run.cluster.scale_to_zero(role)

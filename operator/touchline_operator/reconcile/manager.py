@@ -16,6 +16,7 @@ from touchline_operator.desired.world import World
 from touchline_operator.ports import Clock
 from touchline_operator.reconcile.act import Reconciler
 from touchline_operator.reconcile.affected import affected, of_policy, of_processes
+from touchline_operator.reconcile.ending import end
 from touchline_operator.reconcile.wake import WakeBoard
 
 RESYNC_S = 2.0
@@ -109,9 +110,7 @@ class Manager:
                     self._strays_due = True
         finally:
             tasks = [hearing, *self._tasks.values(), *self._listeners.values()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks, again_s=0.2)
 
     async def _follow(self) -> None:
         """One loop per key of the world, one listener per policy; loops of what is gone end when all is pruned."""

@@ -24,7 +24,8 @@ def lines_of(tmp_path, text):
 
 def test_the_samples_are_good_and_name_each_other():
     found = {resource.key for resource in read_files(sorted(SAMPLES.glob("*.yaml")))}
-    assert found == {("RiskPolicy", "house"), ("TradingStrategy", "taking"), ("TradingStrategy", "resting")}
+    strategies = {("TradingStrategy", name) for name in ("taking", "resting", "winners", "lines")}
+    assert found == strategies | {("RiskPolicy", "house")}
 
 
 @pytest.mark.parametrize(
