@@ -13,6 +13,7 @@ from touchline_operator.ports import Clock, ClusterError
 
 Object = dict[str, Any]
 CRDS: Final = ("riskpolicies", "tradingstrategies")
+CRD_PATH: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 VERSION_LABEL: Final = "app.kubernetes.io/version"
 ENFORCE: Final = "pod-security.kubernetes.io/enforce"
 MAY: Final = (
@@ -52,12 +53,9 @@ async def cluster_checks(clock: Clock, namespace: str) -> list[Check]:
         return [unknown("cluster", str(error), "an answer", remedy)]
 
 
-async def judged(api: Asks, namespace: str) -> list[Check]:
+async def judged(api: Asks, namespace: str, group: str = names.GROUP) -> list[Check]:
     """CRDs, operator, Pod Security, rights. Raises ClusterError when the API server is away."""
-    crds = {
-        plural: await api.get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.{names.GROUP}", {})
-        for plural in CRDS
-    }
+    crds = {plural: await api.get(f"{CRD_PATH}/{plural}.{group}", {}) for plural in CRDS}
     checks = [_crd(plural, found) for plural, found in crds.items()]
     selector = {"labelSelector": f"{names.APP}=touchline,{names.COMPONENT}=operator"}
     listed = await api.get("/apis/apps/v1/deployments", selector)
@@ -66,9 +64,9 @@ async def judged(api: Asks, namespace: str) -> list[Check]:
     checks.append(_versions({plural: found for plural, found in crds.items() if found}, operators))
     where = operators[0]["metadata"]["namespace"] if len(operators) == 1 else namespace
     checks.append(_pod_security(where, await api.get(f"/api/v1/namespaces/{where}", {})))
-    for verb, group, resource, what in MAY:
+    for verb, of, resource, what in MAY:
         name = f"cluster right to {verb} {resource}"
-        if await api.may(verb, group, resource, where):
+        if await api.may(verb, of, resource, where):
             checks.append(Check("OK", name, "yes", "yes"))
         else:
             checks.append(Check("WARN", name, "no", "yes", f"you cannot {what} in {where}: ask for a role with it"))
