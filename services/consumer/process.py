@@ -23,6 +23,7 @@ SILENT_MS = 3_000
 async def main(app: App[config.Consumer]) -> None:
     """Serve one event until told to stop."""
     app.subject = app.config.event
+    app.count_from_zero("entries", "signals", "dead")
     consumer = Consumer(app)
     if not await consumer.wait_for_catalog():
         return

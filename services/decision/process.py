@@ -27,6 +27,7 @@ REPEAT_MS = 5_000
 async def main(app: App[config.DecisionConfig]) -> None:
     """Decide for one strategy on one event until told to stop."""
     app.subject = app.config.strategy
+    app.count_from_zero("decisions", "intents", "dead")
     try:
         fair = FairValue(app.config.models)
     except UnknownModelError as error:

@@ -37,6 +37,7 @@ async def main(app: App[ExecutorConfig]) -> None:
     """Run until told to stop; then drain, give the lease back, and return."""
     cfg = app.config
     app.subject = cfg.strategy
+    app.count_from_zero("orders", "fills")
     keys = await first_key(app, cfg.exchange)
     if keys is None:
         return

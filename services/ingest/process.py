@@ -34,6 +34,7 @@ async def main(app: App[config.Ingest]) -> None:
     """Follow one event until told to stop."""
     cfg = app.config
     app.subject = cfg.event
+    app.count_from_zero("failed_writes", "bad_frames", "exchange_errors")
     entry = await _catalog(app)
     keys = await first_key(app, app.config.exchange) if entry else None
     if entry is None or keys is None:

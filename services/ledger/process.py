@@ -37,6 +37,7 @@ async def main(app: App[LedgerConfig]) -> None:
     """Run until told to stop; then give the ledger's lease back. The trading lease runs out by itself."""
     cfg = app.config
     app.subject = cfg.policy
+    app.count_from_zero("booked", "settled")
     keys = await first_key(app, cfg.exchange)
     if keys is None:
         return

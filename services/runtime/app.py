@@ -67,6 +67,11 @@ class App(Generic[C]):
         """Raise a counter; `name` may carry one label value behind a colon (`dropped:<rule>`)."""
         self.counters[name] = self.counters.get(name, 0) + n
 
+    def count_from_zero(self, *names: str) -> None:
+        """Show these counters before they first rise: a rate cannot see one that begins at one."""
+        for name in names:
+            self.count(name, 0)
+
     def histogram(self, name: str, text: str) -> Histogram:
         """A latency histogram in seconds, exposed at /metrics."""
         buckets = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)

@@ -24,6 +24,7 @@ async def main(app: App[config.Source]) -> None:
     """Follow every event's game until told to stop."""
     cfg = app.config
     app.subject = cfg.name
+    app.count_from_zero("polls", "states")
     factory = PLUGINS.get(cfg.plugin)
     if factory is None:
         message = f"source {cfg.name}: no plug-in {cfg.plugin!r}; known: {', '.join(sorted(PLUGINS))}"
