@@ -69,7 +69,7 @@ def main() -> int:
     parser.add_argument("files", nargs="*", help="strategies and policies")
     parser.add_argument("--for", dest="time", help="stop after this long, such as 60s")
     options = parser.parse_args()
-    files = options.files or sorted(map(str, SAMPLES.glob("*.yaml")))
+    files = options.files or [str(SAMPLES / f"{name}.yaml") for name in ("policy", "taking", "resting")]
     command = [sys.executable, "-m", "touchline_operator", "up", *files]
     command += ["--for", options.time] if options.time else []
     follower = Follower(Path(".touchline/logs"), time.time())
