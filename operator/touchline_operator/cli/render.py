@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -38,18 +37,17 @@ def _plain(section: Titled) -> str:
     return "\n".join([section.title, *(line.rstrip() for line in lines)]) + "\n"
 
 
-def show(sections: Sequence[Titled]) -> None:
-    """On stdout, as it suits what stdout is."""
-    console = Console()
+def show(sections: Sequence[Titled], console: Console | None = None) -> None:
+    """On stdout (or another console), as it suits what that is."""
+    console = console or Console()
     if not console.is_terminal:
-        sys.stdout.write(plain(sections))
+        console.file.write(plain(sections))
         return
     for section in sections:
-        table = Table(
-            title=section.title, title_justify="left", box=box.SIMPLE, show_header=bool(section.head), expand=False
-        )
+        console.print(Text(section.title, style="bold"))
+        table = Table(box=box.SIMPLE, show_header=bool(section.head), expand=False)
         for name in section.head or section.rows[0]:
-            table.add_column(name, overflow="fold")
+            table.add_column(name, no_wrap=name == (section.head or section.rows[0])[0], overflow="fold")
         for row in section.rows:
             table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
         console.print(table)
