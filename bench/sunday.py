@@ -17,8 +17,8 @@ from touchline_operator.adapters.local.folder import Folder, RunInfo
 from trading_logic.contracts import codec, topics
 from trading_logic.contracts.messages import Decision
 
-SAMPLES = ("policy", "sunday")
-POLICY, STRATEGIES = "house", ("winners", "lines")
+SAMPLES = ("sunday/policy", "sunday/strategies")
+POLICY, STRATEGIES = "sunday", ("winners", "lines")
 FOR_S, SHORT_S = 75, 45
 SETTLED_S = 25.0
 """Some fifty processes start at once: what they do meanwhile is not the steady state."""

@@ -32,7 +32,7 @@ def schema(kind: str) -> Node:
 
 
 def samples() -> list[Node]:
-    return [doc for file in sorted(SAMPLES.glob("*.yaml")) for doc in yaml.safe_load_all(file.read_text()) if doc]
+    return [doc for file in sorted(SAMPLES.rglob("*.yaml")) for doc in yaml.safe_load_all(file.read_text()) if doc]
 
 
 @dataclass(frozen=True)

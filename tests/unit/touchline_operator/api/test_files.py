@@ -24,8 +24,9 @@ def lines_of(tmp_path, text):
 
 def test_the_samples_are_good_and_name_each_other():
     found = {resource.key for resource in read_files(sorted(SAMPLES.glob("*.yaml")))}
-    strategies = {("TradingStrategy", name) for name in ("taking", "resting", "winners", "lines")}
-    assert found == strategies | {("RiskPolicy", "house")}
+    assert found == {("RiskPolicy", "house"), ("TradingStrategy", "taking"), ("TradingStrategy", "resting")}
+    sunday = {resource.key for resource in read_files(sorted(SAMPLES.glob("sunday/*.yaml")))}
+    assert sunday == {("RiskPolicy", "sunday"), ("TradingStrategy", "winners"), ("TradingStrategy", "lines")}
 
 
 @pytest.mark.parametrize(
