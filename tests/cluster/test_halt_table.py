@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,13 +100,16 @@ def test_no_order_is_accepted_after_a_halt_with_one_part_dead(trading: Release, 
     settle(at, Row(part, "`kubectl patch`", latched, after, case.halted))
 
 
-def test_no_order_is_accepted_after_a_halt_without_an_api_server(trading: Release) -> None:
+def test_no_order_is_accepted_after_a_halt_without_an_api_server(trading: Release, tmp_path: Path) -> None:
     at = trading
     stop, start = (os.environ.get(f"TOUCHLINE_{verb}_API_SERVER") for verb in ("STOP", "START"))
     if not stop or not start:
         pytest.skip("TOUCHLINE_STOP_API_SERVER and TOUCHLINE_START_API_SERVER do not say how to take it away")
     service = json.loads(at.kubectl("get", "service", "touchline-record", "-o", "json"))
-    record = f"redis://{service['spec']['clusterIP']}:6379/0"
+    secret = at.kube.get("Secret", "touchline-record-password")
+    assert secret is not None
+    (tmp_path / "password").write_bytes(base64.b64decode(secret["data"]["password"]))
+    record = f"redis://{service['spec']['clusterIP']}:6379/0?passwordFile={tmp_path}/password"
     subprocess.run(stop, shell=True, check=True)
     try:
         told = json.loads(
