@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 UV     := $(shell command -v uv 2>/dev/null || echo .build/uv/bin/uv)
 ARGS   ?=
+FOR    ?= 600
 SAMPLES := manifests/samples/policy.yaml manifests/samples/taking.yaml manifests/samples/resting.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-cluster lint format bench golden generate kind-up dev kind-down clean
+.PHONY: help install run test test-cluster load lint format bench golden generate kind-up dev kind-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +27,7 @@ run: install ## Trade a recorded NFL game here and now: no account, no key, no c
 	@$(VENV)/bin/touchline up $(SAMPLES) $(ARGS)
 
 test: install ## Every test that needs no cluster
-	@$(VENV)/bin/pytest -n 2 --dist loadgroup -m "not cluster" $(ARGS)
+	@$(VENV)/bin/pytest -n 2 --dist loadgroup -m "not cluster and not load" $(ARGS)
 
 test-cluster: install ## Tests on a real Kubernetes (the current context, if it is a kind or test one) and on its node
 	@TOUCHLINE_REQUIRE_CLUSTER=1 $(VENV)/bin/pytest -m cluster $(ARGS)
@@ -42,6 +43,9 @@ format: install ## Format the code
 
 bench: install ## Figures, each as a ratio to the raw engine in the same run where there is one
 	@$(VENV)/bin/python -m bench $(ARGS)
+
+load: install ## Ten minutes of load, then bursts of ten times as much (FOR=60 for a short one)
+	@TOUCHLINE_LOAD_SECONDS=$(FOR) $(VENV)/bin/pytest -q -s -m load tests/load $(ARGS)
 
 golden: install ## Rewrite the golden files of the render (review the diff)
 	@TOUCHLINE_REFRESH_GOLDEN=1 $(VENV)/bin/pytest -q tests/golden

@@ -1,4 +1,4 @@
-"""JSON bodies of the bench venue: one event of four markets, one game that stands still, one flat account. Pure."""
+"""JSON bodies of the bench venue: one event of twenty markets, one game that stands still, one flat account. Pure."""
 
 from __future__ import annotations
 

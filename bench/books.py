@@ -78,6 +78,12 @@ class Bus:
         group = topics.strategy_group(STRATEGY)
         return await self.idle(self.md, topics.CONSUMER_GROUP) and await self.idle(self.signals, group)
 
+    async def md_seq(self) -> int:
+        """Number of the newest change on the stream; 0 of an empty one."""
+        rows = await self.rig.bus.xrevrange(self.md, count=1)
+        found = decode_market_data(rows[0][1][codec.FIELD]) if rows else []
+        return max((message.seq for message in found if isinstance(message, BookDelta)), default=0)
+
     async def ingest_seq(self, market: str) -> int:
         """Number of the frame that moved the market's published top last."""
         body = await self.rig.bus.hget(self.rig.market_data.tops(EVENT), market)

@@ -18,8 +18,8 @@ SIDES: tuple[Side, Side] = ("yes", "no")
 
 EVENT = "KXNFLGAME-26SEP17DETBUF"
 TEAMS = {"HOME": "9f0c0f35-0000-4000-8000-0000000000aa", "AWAY": "9f0c0f35-0000-4000-8000-0000000000bb"}
-MARKETS = tuple(f"{EVENT}-{team}{n}" for n in (1, 2) for team in TEAMS)
-"""Two per team, where a real game has one: an order keeps its market busy for 1.5 s; more markets, more samples."""
+MARKETS = tuple(f"{EVENT}-{team}{n}" for n in range(1, 11) for team in TEAMS)
+"""Ten per team, where a real game has one: an order keeps its market busy for 1.5 s; more markets, more samples."""
 
 BEST = 3_400
 STEP = 100
@@ -29,7 +29,7 @@ LEAST, MOST = 5_000, 60_000
 TOP_SHARE = 0.25
 """Part of the background frames that change a best level, and with it cause a signal."""
 
-EDGE_EVERY_S = 0.25
+EDGE_EVERY_S = 5.0
 EDGE_LIFE_S = 0.08
 EDGE_PRICES = tuple(range(3_600, 4_400, STEP))
 EDGE_COUNT = 5_000
@@ -163,9 +163,9 @@ def _free(taken: Collection[int], index: int) -> int:
 
 
 def edges(until_s: float, pick: Random) -> Iterator[tuple[float, Key, Change]]:
-    """(time, key, change) of every edge: each market has four a second, sides and prices in turn.
+    """(time, key, change) of every edge: one market after the other, four a second in all, sides and prices in turn.
 
-    A key comes again only after every other one: 4 s later, when an order that answered it would long be refused.
+    A key comes again only after every other one: over a minute later, when an order that answers it is long refused.
     """
     number = 0
     while number * EDGE_EVERY_S < until_s:

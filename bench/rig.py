@@ -63,6 +63,7 @@ class Rig:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._alive, self._held = os.pipe()  # children follow the reading end: they end when the bench does
         self._reports = codec.Reader(Report)
+        self._clients: list[Any] = []
         self.processes: tuple[str, ...] = ()
 
     async def __aenter__(self) -> Self:
@@ -70,6 +71,7 @@ class Rig:
             self.bus = await self._redis("bus")
             self.record = await self._redis("record")
             self.venue = httpx.AsyncClient(base_url=await self._venue(), timeout=600, trust_env=False)
+            self._clients.append(self.venue)
             self._start_services()
             await self._ready()
         except BaseException:
@@ -80,6 +82,8 @@ class Rig:
     async def __aexit__(self, *_: object) -> None:
         # The processes first: they leave with a clean stop only while the stores and the venue are there.
         await self.stop()
+        for client in self._clients:
+            await client.aclose()
         self._end(tuple(name for name in self._running if name not in self.processes))
         os.close(self._alive)
         os.close(self._held)
@@ -148,6 +152,7 @@ class Rig:
         folder.mkdir()
         self._spawn(role, redis_server.command(role, folder))
         client = redis.Redis.from_url(redis_server.url(folder), socket_timeout=10)
+        self._clients.append(client)
         deadline = time.monotonic() + 10
         while True:
             try:

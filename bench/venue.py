@@ -46,7 +46,7 @@ class Venue:
 
     def __init__(self) -> None:
         self.books = Books()
-        self.subscribers: set[Subscriber] = set()
+        self.subscribers: dict[Subscriber, None] = {}  # in the order in which they came
         self.desk = Desk(self._tell)
 
     # -- the stream
@@ -56,13 +56,13 @@ class Venue:
         await socket.prepare(request)
         assert isinstance(request.transport, asyncio.Transport)
         subscriber = Subscriber(request.transport)
-        self.subscribers.add(subscriber)
+        self.subscribers[subscriber] = None
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     self._command(subscriber, json.loads(message.data))
         finally:
-            self.subscribers.discard(subscriber)
+            self.subscribers.pop(subscriber, None)
         return socket
 
     def _command(self, to: Subscriber, command: dict[str, Any]) -> None:
@@ -94,8 +94,8 @@ class Venue:
                 to.send({"type": "user_order", "sid": held[0], "msg": msg})
 
     def _reader(self) -> Subscriber:
-        """The one connection that follows the books: ingest's."""
-        return next(found for found in self.subscribers if "orderbook_delta" in found.channels)
+        """The connection that follows the books: ingest's, the newest if an older one is not known to be dead yet."""
+        return next(found for found in reversed(self.subscribers) if "orderbook_delta" in found.channels)
 
     def _frames(self, changes: list[Change]) -> tuple[Subscriber, int, list[bytes]]:
         """Ready bytes of the next changes for ingest, and the number of the first."""
@@ -110,7 +110,8 @@ class Venue:
         """Write frames on schedule, late or not, and answer with every latency."""
         asked = await request.json()
         rate, count = asked["rate"], asked["frames"]
-        plan = Flow(self.books, asked["seed"]).ticks(count, rate)
+        # In a thread: a long plan must not keep the connections waiting.
+        plan = await asyncio.to_thread(Flow(self.books, asked["seed"]).ticks, count, rate)
         to, first, frames = self._frames([planned.change for planned in plan])
         desk = self.desk
         desk.begin()
@@ -128,11 +129,13 @@ class Venue:
                     edges += 1
                 index += 1
             await asyncio.sleep(max(0.0, start + index / rate - time.perf_counter()))
-        took = time.perf_counter() - start
+        ended = time.perf_counter()
+        took = ended - start
         await asyncio.sleep(STRAGGLER_S)
         return web.json_response(
             {
-                "first_seq": first, "last_seq": first + count - 1, "took_s": took, "late_ms": late * 1000,
+                "first_seq": first, "last_seq": first + count - 1, "ended": ended, "took_s": took,
+                "late_ms": late * 1000,
                 "edges": edges, "answers": desk.answers, "posts": desk.posts, "doubled": desk.doubled,
                 "strays": desk.strays, "ways": desk.ways,
             }

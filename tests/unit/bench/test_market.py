@@ -55,11 +55,11 @@ def test_an_edge_s_key_is_unique_for_longer_than_an_order_may_take() -> None:
         assert at_s - last.get(key, -10.0) > 1.0 + EDGE_LIFE_S
         last[key] = at_s
         count += 1
-    assert count > 4 * 4 * 29
+    assert count >= 4 * 29
 
 
 def test_every_edge_appears_and_vanishes_and_nothing_else_moves_its_market_s_top_meanwhile() -> None:
-    frames, rate = 4_000, 1_000
+    frames, rate = 6_000, 1_000
     truth = Books()
     plan = Flow(truth, 3).ticks(frames, rate)
     assert len(plan) == frames
