@@ -7,7 +7,7 @@ FOR    ?= 600
 SAMPLES := manifests/samples/policy.yaml manifests/samples/taking.yaml manifests/samples/resting.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-cluster load lint format bench golden generate kind-up dev kind-down clean
+.PHONY: help install run test test-cluster load lint format bench deaths golden generate kind-up dev kind-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench: install ## Figures, each as a ratio to the raw engine in the same run whe
 
 load: install ## Ten minutes of load, then bursts of ten times as much (FOR=60 for a short one)
 	@TOUCHLINE_LOAD_SECONDS=$(FOR) $(VENV)/bin/pytest -q -s -m load tests/load $(ARGS)
+
+deaths: install ## Kill, wipe, freeze, fill and cut everything while it trades; writes docs/deaths.md (about 25 minutes)
+	@PYTHONPATH=operator:. $(VENV)/bin/python -m tests.chaos.drill $(ARGS)
 
 golden: install ## Rewrite the golden files of the render (review the diff)
 	@TOUCHLINE_REFRESH_GOLDEN=1 $(VENV)/bin/pytest -q tests/golden

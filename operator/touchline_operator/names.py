@@ -89,6 +89,8 @@ class Reason(StrEnum):
     ROLLOUT_COMPLETE = "RolloutComplete"
     ROLLING_OUT = "RollingOut"
     SAMPLE_STALE = "SampleStale"
+    FEED_DOWN = "FeedDown"
+    SOURCE_DEGRADED = "SourceDegraded"
     SCALED_TO_ZERO = "ScaledToZero"
     SUSPENDED = "Suspended"
     WITHIN_LIMITS = "WithinLimits"

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from services.consumer.games import degraded
 from trading_logic.contracts.messages import (
     BookDelta,
     BookSnapshot,
@@ -28,9 +29,6 @@ from trading_logic.models.outlook import prior_home, prior_total
 from trading_logic.orders import signal_id
 
 DEPTH_LEVELS: Final = 5
-GAME_LATE_MS: Final = 5_000
-"""A source repeats its state every 2 s: a state older than this is late."""
-
 EntryId = tuple[int, int]
 Cause = Literal["book", "game", "feed"]
 TopKey = tuple[str, int, int, int, int]
@@ -121,9 +119,9 @@ class Desk:
 
     def set_game(self, game: GameState | None, now_ms: int) -> bool:
         """Know the game's state; whether anything but its time has changed."""
-        degraded = game is not None and (game.degraded or now_ms - game.received_ms > GAME_LATE_MS)
-        changed = degraded != self._degraded or _content(game) != _content(self.game)
-        self.game, self._degraded = game, degraded
+        late = game is not None and degraded(game, now_ms)
+        changed = late != self._degraded or _content(game) != _content(self.game)
+        self.game, self._degraded = game, late
         return changed
 
     # ------------------------------------------------------------------------------------------ what goes out

@@ -29,9 +29,10 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class _Connection(ClientConnection):
-    """Notes when bytes came in: pings and pongs are signs of life too, and never reach `recv`."""
+    """Notes when bytes came in: the venue's pings are signs of life too, and never reach `recv`."""
 
     heard_at: float = 0.0
+    asked_at: float = 0.0
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = self.loop.time()
@@ -45,7 +46,7 @@ class ExchangeStream:
         ws_url: `ws(s)://host…/trade-api/ws/v2`.
         signer: the venue wants a signature even for public channels.
         new_session: makes an id that no earlier connection had.
-        silence_s: no byte, ping or pong for so long means the connection is down.
+        silence_s: nothing for so long, not even an answer to our question, means that the connection is down.
         compression: permessage-deflate; costs processor time, saves network.
         max_buffer: frames held for a slow reader before the socket is left alone.
     """
@@ -191,8 +192,7 @@ class ExchangeStream:
             additional_headers=headers,
             compression="deflate" if self._compression else None,
             proxy=True if self._proxied else None,
-            ping_interval=self._silence_s / 3,
-            ping_timeout=None,  # the watchdog decides, on any sign of life
+            ping_interval=None,  # a pong proves only the socket: the watchdog asks something that the feed must answer
             close_timeout=1,
             max_size=_MAX_MESSAGE,
             max_queue=4096,
@@ -224,9 +224,13 @@ class ExchangeStream:
             await asyncio.sleep(min(_TICK_S, self._silence_s / 4))
             if self._blocked:
                 continue
-            if self._silent_for(connection) >= self._silence_s:
+            silent_s = self._silent_for(connection)
+            if silent_s >= self._silence_s:
                 connection.transport.abort()
                 return
+            if silent_s >= self._silence_s / 3 and connection.asked_at <= connection.heard_at:
+                connection.asked_at = connection.loop.time()
+                self._subscriptions.ask()
             self._subscriptions.tick(self._clock.monotonic())
             with contextlib.suppress(WebSocketException, OSError):  # the reader sees the same end and reports it
                 await self._flush(connection)

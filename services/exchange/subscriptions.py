@@ -135,6 +135,11 @@ class Subscriptions:
             else:
                 self._resubscribe(channel, now)
 
+    def ask(self) -> None:
+        """A question that changes nothing and that the venue must answer: a quiet feed is told from a dead one."""
+        self._last_id += 1
+        self.outbox.append(msgspec.json.encode({"id": self._last_id, "cmd": "list_subscriptions"}))
+
     # --- incoming ---
 
     def _accept_delta(self, frame: DeltaFrame, now: float) -> list[Frame]:

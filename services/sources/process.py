@@ -60,6 +60,7 @@ class Follower:
         self._catalog = codec.Reader(CatalogEntry)
         self._last: GameState | None = None
         self._sent_ms = 0
+        self._degraded = False
 
     async def run(self) -> None:
         wait_s = 0.1
@@ -101,11 +102,17 @@ class Follower:
         except SourceError as error:
             self._app.count(f"errors:{error.kind}")
             self._fault(part, error.kind, f"{self._event}: {error}")
+            if not self._degraded:
+                self._degraded = True
+                self._app.log.critical("source-degraded", subject=self._event, reason=error.kind, message=str(error))
             if self._last is not None and not self._last.degraded:
                 # Say at once that what readers hold is old; the key's own life ends it for good.
                 await self._publish(msgspec.structs.replace(self._last, degraded=True))
             return False
         self._app.status.clear(part)
+        if self._degraded:
+            self._degraded = False
+            self._app.log.warning("source-recovered", subject=self._event)
         now_ms = self._app.clock.wall_ms()
         if self._last is None or changed(self._last, state) or now_ms - self._sent_ms >= REPEAT_MS:
             await self._publish(state)

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import random
+import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +21,7 @@ from services.exchange.clock import SystemClock
 from services.exchange.keys import KeySource
 from services.exchange.reads import ExchangeReads
 from tests.chaos.running import Running, until
-from tests.chaos.ways import Death
+from tests.chaos.ways import ALL, Death, catalogue
 
 BACK_S = 150.0
 PAGE = Path(__file__).parents[2] / "docs" / "deaths.md"
@@ -142,8 +146,15 @@ async def agree(up: Running) -> None:
         assert await venue.orders(status="resting") == []
 
 
-async def round_of(deaths: Sequence[Death], folder: Path, seed: int, *, at_the_end: str = "") -> list[Row]:
-    """One `up`: its deaths, then either a comparison or a last kill with Ctrl-C right behind it."""
+async def round_of(
+    deaths: Sequence[Death],
+    folder: Path,
+    seed: int,
+    *,
+    at_the_end: str = "",
+    told: Callable[[Row], object] = lambda _: None,
+) -> list[Row]:
+    """One `up`: its deaths, then either a comparison or a last kill with Ctrl-C right behind it. `told` as they come."""
     up = Running(folder, seed=str(seed))
     rows = []
     try:
@@ -155,6 +166,7 @@ async def round_of(deaths: Sequence[Death], folder: Path, seed: int, *, at_the_e
             row = await suffer(up, judge, death)
             print(f"{row.what}, {row.when}: {row}", flush=True)
             rows.append(row)
+            told(row)
         if at_the_end:
             judge.orders()
             up.kill(at_the_end)
@@ -164,6 +176,75 @@ async def round_of(deaths: Sequence[Death], folder: Path, seed: int, *, at_the_e
         assert summary["resting_orders"] == 0, f"{at_the_end or 'nobody'} killed, then Ctrl-C: {summary}"
         if at_the_end:
             rows.append(Row(f"kill -9 {at_the_end}", "then Ctrl-C", judge.orders(), judge.twice(), 0, 0, 0))
+            told(rows[-1])
     finally:
         await up.close()
     return rows
+
+
+def page(rows: Sequence[Row], seed: int) -> str:
+    """docs/deaths.md."""
+    total = f"{len(rows)} deaths, {sum(row.orders for row in rows)} orders"
+    zeros = [sum(column) for column in zip(*((r.twice, r.lost, r.after_halt) for r in rows), strict=True)]
+    head = [
+        "# Everything that dies",
+        "",
+        "Written by `make deaths` from a real `touchline up` that trades in the simulator. Every row is a fault and the way back; the judge is the",
+        "simulator's own log of what it accepted. *Twice*: client order ids accepted more than once. *Lost*: fills of the exchange that the ledger did",
+        "not book. *After halt*: orders accepted between a halt's confirmation and its resume. *Back*: seconds from the end of the fault (or from the",
+        "resume, where it halts) until every process says that it is ready and the next order is accepted. At the end of each run, cash and positions",
+        "equal the exchange's and nothing rests.",
+        "",
+        f"Seed {seed}: {total}; twice {zeros[0]}, lost {zeros[1]}, after halt {zeros[2]}.",
+        "",
+        "| What | When | Orders | Twice | Lost | After halt | Back |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    body = [
+        f"| {row.what} | {row.when} | {row.orders} | {row.twice} | {row.lost} | {row.after_halt} | {row.back_s:.0f} s |"
+        for row in rows
+    ]
+    return "\n".join([*head, *body, ""])
+
+
+PER_ROUND = 10
+"""A simulated game must outlast a round."""
+
+
+def main() -> int:
+    words = argparse.ArgumentParser(prog="make deaths", description="every death, then docs/deaths.md")
+    words.add_argument("--seed", type=int, default=1, help="of the worlds and of the order")
+    words.add_argument("--only", default="", help="a text that the name of a death must hold; the page is not written")
+    args = words.parse_args()
+    deaths = [death for death in catalogue() if args.only in f"{death.what}, {death.when}"]
+    random.Random(args.seed).shuffle(deaths)
+    rows: list[Row] = []
+    failed = 0
+    for n, start in enumerate(range(0, len(deaths), PER_ROUND)):
+        with tempfile.TemporaryDirectory(prefix="deaths-") as folder:
+            last = ALL[n % len(ALL)] if n % 2 else ""
+            try:
+                asyncio.run(
+                    round_of(
+                        deaths[start : start + PER_ROUND],
+                        Path(folder),
+                        args.seed + n,
+                        at_the_end=last,
+                        told=rows.append,
+                    )
+                )
+            except AssertionError as error:
+                failed += 1
+                print(f"FAILED in round {n}: {error}", file=sys.stderr, flush=True)
+    rows.sort(key=lambda row: (row.when, row.what))
+    bad = [row for row in rows if (row.twice, row.lost, row.after_halt) != (0, 0, 0)]
+    if failed or bad:
+        print(f"{failed} rounds failed, {len(bad)} rows are not zero: {bad}", file=sys.stderr)
+        return 1
+    if not args.only:
+        PAGE.write_text(page(rows, args.seed))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

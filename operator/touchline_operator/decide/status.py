@@ -14,6 +14,7 @@ from touchline_operator.decide.drain import waiting
 from touchline_operator.decide.halt import halt_status, halted_state
 from touchline_operator.decide.mirror import mirror_of
 from touchline_operator.decide.money import Figures, dollars, figures, percent
+from touchline_operator.desired import processes
 from touchline_operator.desired.needs import feed_secret, strategy_events
 from touchline_operator.desired.platform import Platform
 from touchline_operator.desired.world import Invalid, PolicyFacts, World, feed_of
@@ -179,7 +180,7 @@ def policy_status(world: World, policy: RiskPolicy | Invalid, observed: Observed
     states = [
         halted,
         _policy_ready(world, policy, halted, facts, observed),
-        *_freshness(policy, account, facts, observed.wall_ms),
+        *_freshness(world, policy, account, facts, observed),
     ]
     out: dict[str, Any] = {"strategies": sum(1 for _ in world.good_strategies(policy.metadata.name))}
     if account is not None:
@@ -228,7 +229,26 @@ def _notice(observed: Observed) -> str:
     )
 
 
-def _freshness(policy: RiskPolicy, account: Figures | None, facts: PolicyFacts | None, wall_ms: int) -> list[State]:
+def _cached(world: World, policy: RiskPolicy, observed: Observed) -> State | None:
+    """Which feed or source of the policy's strategies says that what it last knew is no longer what is."""
+    for strategy in world.good_strategies(policy.metadata.name):
+        feed = feed_of(policy)
+        for event in strategy_events(world, strategy):
+            told = observed.reports.get(processes.ingest_name(feed, event))
+            if told is not None and not told.ready:
+                message = f"feed of {event}: {told.message}; no entries, marks at the last good book"
+                return State(Condition.DATA_FRESH, "False", Reason.FEED_DOWN, message)
+        for source in strategy.spec.sources:
+            told = observed.reports.get(processes.source_process(feed, source))
+            if told is not None and not told.ready:
+                message = f"source {source.name}: {told.message}; on cached data, stakes times degradedKellyMultiplier"
+                return State(Condition.DATA_FRESH, "False", Reason.SOURCE_DEGRADED, message)
+    return None
+
+
+def _freshness(
+    world: World, policy: RiskPolicy, account: Figures | None, facts: PolicyFacts | None, observed: Observed
+) -> list[State]:
     """Breached and DataFresh. Breached says what is now; the latch remembers."""
     if account is None:
         reason = Reason.NO_DATA if facts else Reason.RECORD_UNREACHABLE
@@ -247,12 +267,12 @@ def _freshness(policy: RiskPolicy, account: Figures | None, facts: PolicyFacts |
         if crossed
         else State(Condition.BREACHED, "False", Reason.WITHIN_LIMITS)
     )
-    age_ms = wall_ms - account.updated_ms
+    age_ms = observed.wall_ms - account.updated_ms
     if age_ms > spec.stale_after_seconds * 1000:
         return [breached, State(Condition.DATA_FRESH, "False", Reason.SAMPLE_STALE, "the ledger has stopped writing")]
     if account.marks:
         return [breached, State(Condition.DATA_FRESH, "False", Reason.SAMPLE_STALE, f"no good mark: {account.marks}")]
-    return [breached, State(Condition.DATA_FRESH, "True", Reason.FRESH)]
+    return [breached, _cached(world, policy, observed) or State(Condition.DATA_FRESH, "True", Reason.FRESH)]
 
 
 def _with_conditions(

@@ -66,6 +66,8 @@ def _by_process(world: World) -> Mapping[str, set[LoopKey]]:
         for strategy in world.good_strategies():
             for name in strategy_processes(world, strategy):
                 known.setdefault(name, set()).add(LoopKey("strategy", strategy.metadata.name))
+                # Its DataFresh speaks of feeds and sources.
+                known[name].add(LoopKey("policy", strategy.spec.risk_policy_ref.name))
         for policy in world.good_policies():
             name = processes.ledger_name(policy.metadata.name)
             known.setdefault(name, set()).update(of_policy(world, policy.metadata.name))

@@ -4,8 +4,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.consumer.desk import GAME_LATE_MS, ZERO, Desk, entry_id
-from services.consumer.games import KNOWN_FOR_MS, Games
+from services.consumer.desk import ZERO, Desk, entry_id
+from services.consumer.games import GAME_LATE_MS, KNOWN_FOR_MS, Games
 from trading_logic.contracts import codec
 from trading_logic.contracts.messages import (
     BookDelta,

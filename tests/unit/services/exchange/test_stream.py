@@ -133,8 +133,22 @@ async def test_silence_ends_the_connection(stream_venue, make_stream, monkeypatc
     await reader.next(Connected)
 
 
-async def test_own_pings_keep_a_quiet_connection(stream_venue, make_stream) -> None:
-    stream_venue.on_command = book_channel
+async def test_a_feed_that_no_longer_answers_is_down_though_its_socket_lives(stream_venue, make_stream) -> None:
+    """The venue's WebSocket layer still answers pings: only the feed behind it is gone."""
+    stream_venue.on_command = book_channel  # answers no other command
+    _, reader = await make_stream(silence_s=0.4)
+    await reader.next(SnapshotFrame)
+    assert "silent for" in (await reader.next(Disconnected)).reason
+    assert stream_venue.commands[-1]["cmd"] == "list_subscriptions"
+
+
+async def test_own_questions_keep_a_quiet_connection(stream_venue, make_stream) -> None:
+    def venue(command: dict) -> list[dict]:
+        if command["cmd"] == "list_subscriptions":
+            return [{"id": command["id"], "type": "ok", "msg": [{"channel": "orderbook_delta", "sid": 1}]}]
+        return book_channel(command)
+
+    stream_venue.on_command = venue
     stream, reader = await make_stream(silence_s=0.3)
     await reader.next(SnapshotFrame)
     await asyncio.sleep(1.0)
