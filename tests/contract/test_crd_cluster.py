@@ -100,6 +100,7 @@ SHAPE = (
     "Duplicate value",
     "metadata.name",
     "should be greater than or equal to 0",
+    "must have at most 4 items",  # of webhooks, of which there is one type: each further one is a duplicate
 )
 REACHABLE = [bad for bad in BAD if not any(word in bad.expected for word in SHAPE)]
 """Bad specs that an older schema without rules and bounds could have stored: all but those of another shape."""
