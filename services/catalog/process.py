@@ -6,7 +6,7 @@ import msgspec
 
 from services.catalog.entry import PRIOR_TRADES, Facts, build, prior_of_trades, same_but_for_time
 from services.catalog.lines import CatalogError
-from services.catalog.slate import merged, slate_events, state_of
+from services.catalog.slate import merged, slate_events
 from services.exchange.budget import TIERS, Budget
 from services.exchange.clock import SystemClock
 from services.exchange.errors import ExchangeError, NotFound, TemporaryError
@@ -125,6 +125,9 @@ class Catalog:
             milestones=await self._exchange.milestones(related_event_ticker=event),
             exchange_active=status.exchange_active and status.trading_active,
         )
+        # Before anything is refused: also an event that cannot be traded must be seen to end.
+        for one in slate_events([found], facts.milestones)[0]:
+            self._followed[event] = (found.series_ticker, one)
         now_ms = self._app.clock.wall_ms()
         entry = build(self._app.config.feed, facts, previous, now_ms)
         if now_ms >= entry.start_ms:
@@ -136,7 +139,6 @@ class Catalog:
             self._app.count("changes")
         await pipe.execute()
         self._known[event] = entry
-        self._followed[event] = (found.series_ticker, SlateEvent(event, entry.game, entry.start_ms, state_of(found)))
         self._app.count("polls")
 
     async def _with_traded_priors(self, entry: CatalogEntry) -> CatalogEntry:
