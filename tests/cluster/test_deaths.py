@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -30,6 +32,24 @@ def test_a_killed_pod_is_replaced_and_nothing_is_sent_twice(trading: Release, fi
     until(lambda: accepted(at.log(), back), RECOVERED_S, "no order")
     assert twice(at.log()) == []
     assert at.policy()["status"].get("halt") is None
+
+
+def test_a_pod_that_is_told_to_stop_while_it_starts_does_so(trading: Release) -> None:
+    at = trading
+    name = at.deployment("ledger")["metadata"]["name"]
+    at.kubectl("delete", "pod", "-l", f"{names.INSTANCE}={name}", "--wait=false")
+    young = until(lambda: [pod for pod in at.pods("ledger") if running(pod) and age_s(pod) < 10], 60, "no new ledger")
+    told = time.monotonic()
+    at.kubectl("delete", "pod", young[0]["metadata"]["name"])
+    assert time.monotonic() - told < young[0]["spec"]["terminationGracePeriodSeconds"] - 5
+
+
+def running(pod: dict[str, Any]) -> bool:
+    return any("running" in status["state"] for status in pod["status"].get("containerStatuses", ()))
+
+
+def age_s(pod: dict[str, Any]) -> float:
+    return time.time() - datetime.fromisoformat(pod["metadata"]["creationTimestamp"]).timestamp()
 
 
 def ready(at: Release, selector: str, before: set[str]) -> bool:

@@ -106,6 +106,9 @@ def deployment(
                     **({"serviceAccountName": account} if account is not None else {}),
                     "automountServiceAccountToken": account is not None,
                     "enableServiceLinks": False,
+                    # Not process 1, which ignores a SIGTERM that comes before it listens: a pod that is replaced
+                    # while it starts would stay for its whole grace period.
+                    "shareProcessNamespace": True,
                     "securityContext": {
                         "runAsNonRoot": True,
                         "runAsUser": 65532,
