@@ -98,6 +98,16 @@ def test_nothing_is_sold_before_it_is_confirmed_and_then_all_of_it(trading):
     assert client.hgetall(names.flatten()) == {}
     assert all(float(fill["position"]) != 0 for fill in fills(trading)), "nothing was sold"
 
+    told = json.loads((trading / ".touchline" / "run.json").read_text())
+    far = ("--record", told["record_url"], "--bus", told["bus_url"], "--namespace", told["namespace"])
+    elsewhere = run("/", "flatten", "house", *far, "--feed", "simulator", "--json")
+    assert elsewhere.returncode == 1, elsewhere.stderr
+    away = json.loads(elsewhere.stdout)
+    assert away["plan"] == away["left"] != []
+    assert {line["market"] for line in away["plan"]} <= set(held(trading)), (
+        "it goes on trading, so more may be held now"
+    )
+
     halted = run(trading, "halt", "--reason", "a test")
     assert halted.returncode == 0, halted.stderr
     refused = run(trading, "flatten", "--yes")
