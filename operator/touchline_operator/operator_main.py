@@ -46,14 +46,15 @@ class OperatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
     """The operator's one configuration file; the chart writes it.
 
     The password Secrets are mounted here as in every process that is rendered; "" where Redis wants none.
-    `namespace` is the one it works in, "" for all; `liveness` is where /healthz answers, as `http://<host>:<port>/<path>`.
+    `namespace` is the one it works in, "" for all; `listen` is where /healthz, /readyz and /metrics answer, as
+    `<host>:<port>`.
     """
 
     namespace: str
     bus_url: str
     record_url: str
     image: str
-    liveness: str
+    listen: str
     bus_password_secret: str = ""
     record_password_secret: str = ""
     simulator: Simulator | None = None
@@ -98,8 +99,12 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_CONFIG
     configure_logs(config.log_format)
     instance = socket.gethostname()
-    shepherd = Shepherd(SystemClock(), instance, config.namespace, partial(platform, config))
-    asyncio.run(run(shepherd, instance, [config.namespace] if config.namespace else [], config.liveness))
+    host, _, port = config.listen.rpartition(":")
+    if not port.isdecimal():
+        sys.stderr.write(f"operator: {path}: listen: {config.listen!r}; allowed: <host>:<port>\n")
+        return EXIT_CONFIG
+    shepherd = Shepherd(SystemClock(), instance, (host, int(port)), config.namespace, partial(platform, config))
+    asyncio.run(run(shepherd, instance, [config.namespace] if config.namespace else []))
     return 0
 
 

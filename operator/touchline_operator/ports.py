@@ -43,6 +43,9 @@ class Cluster(Protocol):
     async def owned(self, labels: Mapping[str, str]) -> list[Object]:
         """Our objects that carry all `labels`; Deployments with `status.replicas` as observed."""
 
+    async def loops(self) -> set[LoopKey]:
+        """The loops whose objects exist."""
+
     async def delete(self, kind: str, name: str) -> None:
         """Delete one of our objects, its processes by the clean way; absent is fine."""
 

@@ -23,6 +23,7 @@ from typing import Any
 import httpx
 import redis
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.contract.kube import refuse_other_clusters
 from touchline_operator import names
@@ -45,6 +46,8 @@ PATHS = {
     "Pod": "/api/v1/namespaces/{ns}/pods",
     "Secret": "/api/v1/namespaces/{ns}/secrets",
     "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{ns}/networkpolicies",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "Event": "/apis/events.k8s.io/v1/namespaces/{ns}/events",
     "Namespace": "/api/v1/namespaces",
     "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
@@ -184,14 +187,15 @@ class Proxy:
 class Bench:
     """One namespace with its operator."""
 
-    def __init__(self, kube: Kube, redis_url: str, folder: Path) -> None:
-        self.kube, self.redis_url, self.folder = kube, redis_url, folder
+    def __init__(self, kube: Kube, redis_url: str, folder: Path, *, wide: bool = False) -> None:
+        """`wide`: for all namespaces, by a ClusterRole."""
+        self.kube, self.redis_url, self.folder, self.wide = kube, redis_url, folder, wide
         self.redis = redis.Redis.from_url(redis_url, decode_responses=True)
         self.proxy = Proxy(kube.server)
         self.log = folder / "operator.log"
         self.process: subprocess.Popen[bytes] | None = None
         with socket.create_server(("127.0.0.1", 0)) as free:
-            self.liveness = f"http://127.0.0.1:{free.getsockname()[1]}/healthz"
+            self.listen = f"127.0.0.1:{free.getsockname()[1]}"
 
     # -- the operator
     def account(self) -> None:
@@ -199,25 +203,34 @@ class Bench:
         ns = self.kube.namespace
         rbac = "rbac.authorization.k8s.io"
         self.kube.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "operator"}})
+        self.role = (f"{'Cluster' if self.wide else ''}Role", f"{ns}-operator" if self.wide else "operator")
+        kind, name = self.role
         self.kube.create(
             {
                 "apiVersion": f"{rbac}/v1",
-                "kind": "Role",
-                "metadata": {"name": "operator"},
+                "kind": kind,
+                "metadata": {"name": name},
                 "rules": yaml.safe_load(RULES.read_text()),
             }
         )
         self.kube.create(
             {
                 "apiVersion": f"{rbac}/v1",
-                "kind": "RoleBinding",
-                "metadata": {"name": "operator"},
-                "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "operator"},
+                "kind": f"{kind}Binding",
+                "metadata": {"name": name},
+                "roleRef": {"apiGroup": rbac, "kind": kind, "name": name},
                 "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": ns}],
             }
         )
         self.kubeconfig = self.folder / "kubeconfig"
         self.write_kubeconfig(self.kubeconfig, "operator", self.proxy.port)
+
+    def permit(self, *taken: tuple[str, str]) -> None:
+        """The operator's rules without (resource, verb) of `taken`."""
+        rules = yaml.safe_load(RULES.read_text())
+        for rule in rules:
+            rule["verbs"] = [v for v in rule["verbs"] if not any((r, v) in taken for r in rule["resources"])]
+        self.kube.merge(*self.role, {"rules": [rule for rule in rules if rule["verbs"]]})
 
     def write_kubeconfig(self, path: Path, account: str, port: int) -> None:
         asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
@@ -242,11 +255,11 @@ class Bench:
 
     def start(self) -> None:
         config = {
-            "namespace": self.kube.namespace,
+            "namespace": "" if self.wide else self.kube.namespace,
             "busUrl": self.redis_url,
             "recordUrl": self.redis_url,
             "image": "touchline/service:test",
-            "liveness": self.liveness,
+            "listen": self.listen,
             "network": {
                 "home": self.kube.namespace,
                 "bundledRedis": True,
@@ -276,6 +289,16 @@ class Bench:
         self.process.kill()
         self.process.wait(10)
 
+    def close(self) -> None:
+        """Nothing of it is left."""
+        if self.wide:
+            for kind in (self.role[0], f"{self.role[0]}Binding"):
+                self.kube.delete(kind, self.role[1])
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        self.proxy.close()
+        self.redis.close()
+
     def stop(self) -> int:
         assert self.process is not None
         self.process.terminate()
@@ -283,8 +306,23 @@ class Bench:
 
     def healthy(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(self.liveness, timeout=5).status_code == 200
+            return self.asked("/healthz").status_code == 200
         return False
+
+    def asked(self, path: str) -> httpx.Response:
+        """What the operator answers on its own port."""
+        return httpx.get(f"http://{self.listen}{path}", timeout=5)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A metric of the operator; the sum over all labels but these."""
+        found = [
+            sample.value
+            for family in text_string_to_metric_families(self.asked("/metrics").text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        ]
+        assert found, f"no metric {name} {labels}"
+        return sum(found)
 
     # -- people
     def plugin(self, verb: str, *words: str) -> tuple[int, str]:
@@ -361,19 +399,16 @@ def namespace(kubeconfig: Path) -> Iterator[Kube]:
 
 
 @contextlib.contextmanager
-def bench(redis_url: str) -> Iterator[Bench]:
+def bench(redis_url: str, *, wide: bool = False) -> Iterator[Bench]:
     """An operator at work in a namespace of its own; its log must hold no fault at the end."""
     with namespace(Path(os.environ["KUBECONFIG"])) as kube, tempfile.TemporaryDirectory() as folder:
-        made = Bench(kube, redis_url, Path(folder))
+        made = Bench(kube, redis_url, Path(folder), wide=wide)
         made.account()
         made.start()
         try:
             yield made
         finally:
-            if made.process is not None and made.process.poll() is None:
-                made.kill()
-            made.proxy.close()
-            made.redis.close()
+            made.close()
             if os.environ.get("TOUCHLINE_SHOW_LOG"):
                 print(made.log.read_text())
         assert made.faults() == []

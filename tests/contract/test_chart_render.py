@@ -118,7 +118,11 @@ def test_the_operator_is_one_and_runs_with_a_configuration_that_it_reads():
     assert platform.image == "docker.io/library/touchline-service:v7"
     assert platform.endpoints["Simulator"].rest_url == "http://touchline-simulator.trading.svc:8080/trade-api/v2"
     assert config.namespace == "trading"
-    assert config.liveness.endswith(f":8080{container['livenessProbe']['httpGet']['path']}")
+    assert config.listen.endswith(f":{container['ports'][0]['containerPort']}")
+    assert [container[f"{probe}Probe"]["httpGet"]["path"] for probe in ("liveness", "readiness")] == [
+        "/healthz",
+        "/readyz",
+    ]
 
 
 def test_a_changed_configuration_restarts_the_operator_and_nothing_else():

@@ -8,8 +8,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from touchline_operator import names
+from touchline_operator.desired.meta import LoopKey
 from touchline_operator.desired.world import PolicyFacts
 from touchline_operator.ports import RecordUnreachableError, Wake
+from touchline_operator.reconcile.manager import loop_of
 from trading_logic.contracts.messages import Report, Slate
 from trading_logic.contracts.record import Cause
 
@@ -91,6 +93,11 @@ class FakeCluster:
             for found in self.objects.values()
             if labels.items() <= found["metadata"]["labels"].items()
         ]
+
+    async def loops(self) -> set[LoopKey]:
+        self._call("loops", "")
+        keys = {loop_of(made["metadata"]) for made in self.objects.values()}
+        return {key for key in keys if key is not None}
 
     async def delete(self, kind: str, name: str) -> None:
         self._call("delete", name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from touchline_operator.api import RiskPolicy, TradingStrategy
 from touchline_operator.decide.faults import spec_fault
-from touchline_operator.desired.world import Invalid, World, age, feed_of
+from touchline_operator.desired.world import Invalid, World, feed_of
 from touchline_operator.names import Reason
 
 
@@ -72,20 +72,28 @@ def account_is_ours(at: Input) -> Refusal | None:
 
 
 def events_are_free(at: Input) -> Refusal | None:
-    for other in at.world.good_strategies(at.strategy.spec.risk_policy_ref.name):
-        if other.metadata.name == at.strategy.metadata.name or other.spec.mode != at.strategy.spec.mode:
-            continue
-        if age(other) > age(at.strategy):
-            continue
-        theirs = at.world.events_of(other)
-        for event in at.world.events_of(at.strategy):
-            if event in theirs:
-                return Refusal(
-                    Reason.EVENT_TAKEN,
-                    f"{event} is traded by the older strategy {other.metadata.name}: one per policy and event; "
-                    f"remove it from spec.markets or use another policy",
-                )
+    takers = _takers(at.world, at.strategy.spec.risk_policy_ref.name)
+    mode, name = at.strategy.spec.mode, at.strategy.metadata.name
+    for event in at.world.events_of(at.strategy):
+        taker = takers[mode, event]
+        if taker != name:
+            return Refusal(
+                Reason.EVENT_TAKEN,
+                f"{event} is traded by the older strategy {taker}: one per policy and event; "
+                f"remove it from spec.markets or use another policy",
+            )
     return None
+
+
+def _takers(world: World, policy: str) -> dict[tuple[str, str], str]:
+    """(mode, event) -> the oldest of the policy's strategies that trades it."""
+    known: dict[tuple[str, str], str] | None = world.memo.get(("takers", policy))
+    if known is None:
+        known = world.memo["takers", policy] = {}
+        for strategy in world.good_strategies(policy):
+            for event in world.events_of(strategy):
+                known.setdefault((strategy.spec.mode, event), strategy.metadata.name)
+    return known
 
 
 def record_answers(at: Input) -> Refusal | None:
@@ -156,13 +164,16 @@ def account_of(policy: RiskPolicy) -> tuple[str, str, int]:
 
 def account_refusal(world: World, policy: RiskPolicy) -> Refusal | None:
     """Why the policy may not use its account: an older policy has it."""
-    for other in world.good_policies():
-        if other.metadata.name == policy.metadata.name:
-            return None
-        if account_of(other) == account_of(policy):
-            return Refusal(
-                Reason.ACCOUNT_IN_USE,
-                f"the account is used by the older RiskPolicy {other.metadata.name}: one policy per account; "
-                f"change spec.exchange or delete one of them",
-            )
-    raise ValueError(f"policy {policy.metadata.name} is not in this world")
+    users: dict[tuple[str, str, int], str] | None = world.memo.get("accounts")
+    if users is None:
+        users = world.memo["accounts"] = {}
+        for other in world.good_policies():
+            users.setdefault(account_of(other), other.metadata.name)
+    user = users[account_of(policy)]
+    if user == policy.metadata.name:
+        return None
+    return Refusal(
+        Reason.ACCOUNT_IN_USE,
+        f"the account is used by the older RiskPolicy {user}: one policy per account; "
+        f"change spec.exchange or delete one of them",
+    )

@@ -45,6 +45,8 @@ def _said(before: Mapping[str, Any], after: Mapping[str, Any]) -> Announcement |
             return _halt(before, status, reason, message)
         case Condition.BREACHED:
             return Announcement("Warning", "LimitCrossed", message) if status == "True" else None
+        case Condition.POLICY_RESOLVED if status == "True" and before["status"] == "Unknown":
+            return None  # as it should be, from the first moment
         case _ if status == "True":
             return Announcement("Normal", reason if kind != Condition.READY else "Ready", message or f"{kind} is true")
         case _ if (

@@ -28,7 +28,7 @@ class SourceNeed:
 
     plugin: str
     config: Mapping[str, Any]
-    events: list[str] = field(default_factory=list)
+    events: dict[str, None] = field(default_factory=dict)
     strategies: list[TradingStrategy] = field(default_factory=list)
 
 
@@ -86,11 +86,11 @@ def source_needs(world: World, feed: str) -> dict[str, SourceNeed]:
     for strategy in world.good_strategies():
         if world.feed_of(strategy) != feed:
             continue
-        for source in strategy.spec.sources:
-            need = needs.setdefault(source_name(source), SourceNeed(source.plugin, source.config))
-            if strategy not in need.strategies:
-                need.strategies.append(strategy)
-            need.events += [event for event in strategy_events(world, strategy) if event not in need.events]
+        wished = {source_name(source): source for source in strategy.spec.sources}
+        for name, source in wished.items():
+            need = needs.setdefault(name, SourceNeed(source.plugin, source.config))
+            need.strategies.append(strategy)
+            need.events |= dict.fromkeys(strategy_events(world, strategy))
     # Who follows a series may have no event yet.
     return {name: need for name, need in needs.items() if need.events}
 

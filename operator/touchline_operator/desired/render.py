@@ -30,8 +30,9 @@ from trading_logic.contracts import config
 # A strategy that must not trade at all has nothing to decide; a halted or suspended one goes on deciding: evidence.
 NO_DECISIONS = frozenset({Reason.DELETED, Reason.ACCOUNT_IN_USE, Reason.EVENT_TAKEN, Reason.MODE_MISMATCH})
 
-NETWORK_OWNERS = 20
-"""Owners only keep garbage collection away and clean up at the end: a few are enough."""
+MOST_OWNERS = 20
+"""Owners of what is shared keep garbage collection away and clean up at the end. A few are enough: no owner goes while
+the operator is away (its finalizer holds it), and one that goes is replaced."""
 
 
 def loops(world: World) -> frozenset[LoopKey]:
@@ -215,14 +216,14 @@ def render_network(world: World, platform: Platform) -> list[Object]:
     """NetworkPolicies of the namespace, owned by its policies: without one of them nothing runs."""
     if platform.network is None or not world.policies:
         return []
-    found = sorted(world.policies, key=name_of)[:NETWORK_OWNERS]
+    found = sorted(world.policies, key=name_of)[:MOST_OWNERS]
     owners = [owner(policy, "RiskPolicy", controller=False) for policy in found]
     return network.network_policies(platform.namespace, owners, platform.network)
 
 
 def _owners(need: EventNeed) -> tuple[Object, ...]:
-    owners = [owner(strategy, "TradingStrategy", controller=False) for strategy in need.strategies]
-    return tuple(owners or [owner(policy, "RiskPolicy", controller=False) for policy in need.holders])
+    owners = [owner(strategy, "TradingStrategy", controller=False) for strategy in need.strategies[:MOST_OWNERS]]
+    return tuple(owners or [owner(policy, "RiskPolicy", controller=False) for policy in need.holders[:MOST_OWNERS]])
 
 
 def render_event(world: World, key: LoopKey, platform: Platform) -> list[Object]:
@@ -285,13 +286,11 @@ def render_feed(world: World, feed: str, platform: Platform) -> list[Object]:
     if not needs and not followed:
         return []
     loop = LoopKey("feed", feed)
-    merged = EventNeed()
-    for need in needs.values():
-        merged.strategies += [strategy for strategy in need.strategies if strategy not in merged.strategies]
-        merged.holders += [policy for policy in need.holders if policy not in merged.holders]
-    for followers in followed.values():
-        merged.strategies += [strategy for strategy in followers if strategy not in merged.strategies]
-    secret = feed_secret(world, feed, platform)
+    # By name: comparing a thousand specs with each other takes seconds.
+    strategies = {one.metadata.name: one for need in needs.values() for one in need.strategies}
+    strategies |= {one.metadata.name: one for followers in followed.values() for one in followers}
+    holders = {one.metadata.name: one for need in needs.values() for one in need.holders}
+    merged = EventNeed(list(strategies.values()), list(holders.values()))
     catalog = Child(
         name=processes.catalog_name(feed),
         role=Role.CATALOG,
@@ -309,13 +308,13 @@ def render_feed(world: World, feed: str, platform: Platform) -> list[Object]:
             health=cfg.health(platform, catalog.name),
             log_format=platform.log_format,
             feed=feed,
-            exchange=cfg.exchange(platform, feed, secret),
+            exchange=cfg.exchange(platform, feed, None),
             events=tuple(sorted(needs)),
             series=tuple(sorted(followed)),
             poll_seconds=platform.catalog_poll_seconds,
         )
     )
-    objects = [config_map(catalog, file), deployment(catalog, file, 1, account_key(secret), platform)]
+    objects = [config_map(catalog, file), deployment(catalog, file, 1, (), platform)]
     for name, wish in sorted(source_needs(world, feed).items()):
         child = Child(
             name=processes.shared_source(feed, name),

@@ -1,7 +1,8 @@
 """The kopf registry and settings of this operator, built from what they depend on. `kopf` is imported here only.
 
 Only `on.event` is used for objects: kopf's own change detection misses a halt that is flipped back and forth while
-another handler waits (reproduced), so nothing here depends on seeing any particular event.
+another handler waits (reproduced), so nothing here depends on seeing any particular event. What we own wakes its loops
+through our own watch: kopf would keep a second copy of every object.
 """
 
 from __future__ import annotations
@@ -14,10 +15,8 @@ import kopf
 
 from touchline_operator import names
 from touchline_operator.desired.meta import LoopKey
-from touchline_operator.reconcile.manager import loop_of
 
 PLURALS: Final = {"tradingstrategies": "strategy", "riskpolicies": "policy"}
-CHILDREN: Final = (("apps", "v1", "deployments"), ("", "v1", "configmaps"))
 BACKOFF_MOST_S: Final = 10.0
 
 
@@ -32,9 +31,6 @@ class Deps(Protocol):
 
     def wake(self, namespace: str, key: LoopKey) -> None:
         """Something that the key stands for may have changed."""
-
-    def stuck(self) -> str:
-        """Which loop does not turn any more; "" when all do."""
 
 
 class Backoffs:
@@ -57,9 +53,6 @@ def build_settings(instance: str) -> kopf.OperatorSettings:
     made.watching.server_timeout = 300
     made.watching.client_timeout = 330
     made.watching.connect_timeout = 10
-    for group, version, plural in CHILDREN:
-        selector = kopf_selector(group, version, plural)
-        made.watching.label_selectors[selector] = f"{names.MANAGED_BY}={names.FIELD_MANAGER}"
     made.networking.request_timeout = 15
     made.networking.connect_timeout = 5
     made.networking.error_backoffs = Backoffs()
@@ -76,11 +69,6 @@ def build_settings(instance: str) -> kopf.OperatorSettings:
     return made
 
 
-def kopf_selector(group: str, version: str, plural: str) -> Any:
-    """The name of a resource for kopf: the core group has none."""
-    return (group, version, plural) if group else (version, plural)
-
-
 def build_registry(deps: Deps) -> kopf.OperatorRegistry:
     """Handlers bound to `deps`; nothing global, so that a process may have many."""
     registry = kopf.OperatorRegistry()
@@ -94,38 +82,21 @@ def build_registry(deps: Deps) -> kopf.OperatorRegistry:
     async def cleanup(**_: Any) -> None:
         await deps.stop()
 
-    async def loops(**_: Any) -> str:
-        stuck = deps.stuck()
-        if stuck:
-            # Only this one is answered at once with 500: any other error is retried while the probe waits.
-            raise kopf.PermanentError(stuck)
-        return "turning"
-
     def resource(kind: str) -> Any:
         async def seen(namespace: str | None, name: str, **_: Any) -> None:
             deps.wake(namespace or "", LoopKey(kind, name))
 
         return seen
 
-    async def child(namespace: str | None, body: kopf.Body, **_: Any) -> None:
-        key = loop_of(body["metadata"])
-        if key is not None:
-            deps.wake(namespace or "", key)
-
     kopf.on.login(id="login", registry=registry)(login)
     kopf.on.startup(id="start", registry=registry)(startup)
     kopf.on.cleanup(id="stop", registry=registry)(cleanup)
-    kopf.on.probe(id="loops", registry=registry)(loops)
     for plural, kind in PLURALS.items():
         kopf.on.event(names.GROUP, names.VERSION, plural, id=f"wake-{kind}", registry=registry)(resource(kind))
-    owned: Any = {names.MANAGED_BY: names.FIELD_MANAGER}
-    for group, version, plural in CHILDREN:
-        where = kopf_selector(group, version, plural)
-        kopf.on.event(*where, labels=owned, id=f"wake-by-{plural}", registry=registry)(child)
     return registry
 
 
-async def run(deps: Deps, instance: str, namespaces: Collection[str], liveness: str) -> None:
+async def run(deps: Deps, instance: str, namespaces: Collection[str]) -> None:
     """Run until SIGTERM. No namespaces means all of them."""
     await kopf.operator(
         registry=build_registry(deps),
@@ -135,5 +106,4 @@ async def run(deps: Deps, instance: str, namespaces: Collection[str], liveness: 
         # Given, because kopf would ask the system for the name of a user that has only a number in a container.
         identity=instance,  # type: ignore[arg-type]  # a NewType of str that kopf does not export
         standalone=True,
-        liveness_endpoint=liveness,
     )

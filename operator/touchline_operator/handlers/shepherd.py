@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
+
+from aiohttp import web
 
 from touchline_operator.adapters.kubernetes.announcer import Announcer
 from touchline_operator.adapters.kubernetes.api import KubeApi
 from touchline_operator.adapters.kubernetes.cluster import KubernetesCluster
 from touchline_operator.adapters.kubernetes.mirror import CUSTOM, Mirror
 from touchline_operator.adapters.redis import RedisRiskFeed
+from touchline_operator.adapters.serving import Reading, serve
 from touchline_operator.desired.meta import LoopKey
 from touchline_operator.desired.platform import Platform
 from touchline_operator.ports import Clock, ClusterError, RecordUnreachableError
@@ -23,8 +27,13 @@ from touchline_operator.reconcile.manager import Manager
 Object = dict[str, Any]
 AGAIN_S: Final = 1.0
 OTHERS_MS: Final = 2_000
+SETTLE_MS: Final = 2_000
+"""A start is one story in a status, not ten."""
 EXPECTED: Final = (ClusterError, RecordUnreachableError, asyncio.QueueFull)
 """What the world does to us; anything else is a fault of ours and is logged with its stack."""
+
+FAULTS: Final = Counter({"expected": 0, "unexpected": 0})
+"""Complaints of this process, counted."""
 
 log = logging.getLogger("touchline")
 
@@ -41,16 +50,25 @@ class Flock:
 class Shepherd:
     """Implements the handlers' Deps. `namespace` "" follows every namespace in which a resource shows up."""
 
-    def __init__(self, clock: Clock, instance: str, namespace: str, platform: Callable[[str], Platform]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        instance: str,
+        listen: tuple[str, int],
+        namespace: str,
+        platform: Callable[[str], Platform],
+    ) -> None:
         self._clock, self._instance, self._namespace = clock, instance, namespace
-        self._platform = platform
+        self._listen, self._platform = listen, platform
         self._flocks: dict[str, Flock] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._api: KubeApi | None = None
         self._mirror: Mirror | None = None
         self._announcer: Announcer | None = None
+        self._server: web.AppRunner | None = None
 
     async def start(self) -> None:
+        self._server = await serve(*self._listen, self.reading)
         self._api = await KubeApi.connect(self._clock)
         self._announcer = Announcer(self._api, self._clock, self._instance, complain)
         self._mirror = Mirror(self._api, self._clock, self._namespace, self._changed, complain)
@@ -67,6 +85,8 @@ class Shepherd:
             await flock.feed.close()
         if self._api is not None:
             await self._api.close()
+        if self._server is not None:
+            await self._server.cleanup()
 
     def wake(self, namespace: str, key: LoopKey) -> None:
         if self._mirror is not None and key.kind in {"policy", "strategy"}:
@@ -80,6 +100,19 @@ class Shepherd:
             if why:
                 return f"namespace {namespace}: {why}"
         return ""
+
+    def reading(self) -> Reading:
+        """For probes and metrics."""
+        troubles = self._mirror.troubles() if self._mirror is not None else {"api-server": "not connected yet"}
+        return Reading(
+            stuck=self.stuck(),
+            unready="; ".join(f"{plural}: {why}" for plural, why in troubles.items() if why),
+            tallies={namespace: flock.manager.tally() for namespace, flock in self._flocks.items()},
+            requests=self._api.requests if self._api else 0,
+            writes=self._api.writes if self._api else 0,
+            faults=dict(FAULTS),
+            watches={plural: not why for plural, why in troubles.items()},
+        )
 
     # -- inside
     def _changed(self, made: Object) -> None:
@@ -98,7 +131,7 @@ class Shepherd:
         cluster = KubernetesCluster(self._api, self._mirror, self._announcer, namespace)
         platform = self._platform(namespace)
         feed = RedisRiskFeed(namespace, platform.bus_address, platform.record_address)
-        reconciler = Reconciler(cluster, feed, self._clock, platform, others_ms=OTHERS_MS)
+        reconciler = Reconciler(cluster, feed, self._clock, platform, settle_ms=SETTLE_MS, others_ms=OTHERS_MS)
         manager = Manager(reconciler, self._clock, complain)
         self._flocks[namespace] = Flock(cluster, feed, manager)
         self._supervise(f"loops of {namespace}", partial(_after, self._mirror, manager))
@@ -123,6 +156,7 @@ async def _after(mirror: Mirror, manager: Manager) -> None:
 
 def complain(what: str, error: BaseException) -> None:
     """One line for what the world does, a stack for what we did."""
+    FAULTS["expected" if isinstance(error, EXPECTED) else "unexpected"] += 1
     if isinstance(error, EXPECTED):
         log.warning("retrying", extra={"what": what, "error": f"{error}"})
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +17,14 @@ from touchline_operator.desired.needs import strategy_events
 from touchline_operator.desired.platform import Platform
 from touchline_operator.desired.render import render
 from touchline_operator.desired.world import Invalid, World
+from touchline_operator.names import Condition
 from touchline_operator.ports import Clock, Cluster, RecordUnreachableError, RiskFeed
 from touchline_operator.reconcile.gather import Gatherer, being_released
 
 STATUS_EVERY_MS = 15_000
 """Figures move all the time; a status is written at most this often, changes of conditions and halts at once."""
+MOMENT_MS = 100
+"""Strategies that look at one moment share one reading of the record; its own nudge ends the moment."""
 
 
 @dataclass
@@ -33,9 +36,13 @@ class Reconciler:
     clock: Clock
     platform: Platform
     status_every_ms: int = STATUS_EVERY_MS
+    settle_ms: int = 0
+    """How long what only describes (messages, replicas, a rollout) waits after a write."""
     others_ms: int = 0
     """How old the record's answer may be for policies that a pass is not about."""
     _status_at: dict[tuple[str, str], int] = field(default_factory=dict)
+    _due_ms: dict[LoopKey, int] = field(default_factory=dict)
+    _names: tuple[Sequence[Object], dict[tuple[str, str], Object]] = field(default_factory=lambda: ([], {}))
 
     def __post_init__(self) -> None:
         self._gatherer = Gatherer(self.cluster, self.feed, self.clock, self.others_ms)
@@ -77,7 +84,7 @@ class Reconciler:
         strategy = world.strategy_by_name.get(key.name)
         if not isinstance(strategy, TradingStrategy):
             return world
-        return await self._gatherer.world(strategy.spec.risk_policy_ref.name)
+        return await self._gatherer.world(strategy.spec.risk_policy_ref.name, MOMENT_MS)
 
     async def _hold(self, world: World, key: LoopKey) -> None:
         """A resource whose orders may rest somewhere must not vanish before they are gone."""
@@ -134,7 +141,9 @@ class Reconciler:
 
     async def _find(self, kind: names.Kind, name: str) -> Object | None:
         resources = await self.cluster.resources()
-        return next((r for r in resources if r["kind"] == kind and r["metadata"]["name"] == name), None)
+        if resources is not self._names[0]:
+            self._names = resources, {(r["kind"], r["metadata"]["name"]): r for r in resources}
+        return self._names[1].get((kind, name))
 
     async def _prune(self, key: LoopKey, wanted: list[Object]) -> None:
         keep = {(made["kind"], made["metadata"]["name"]) for made in wanted}
@@ -186,10 +195,28 @@ class Reconciler:
             return
         now = self.clock.mono_ms()
         last = self._status_at.get((kind, key.name))
-        if last is not None and now - last < self.status_every_ms and not _urgent(before, status):
-            return
+        if last is not None:
+            wait_ms = last + self._patience_ms(before, status) - now
+            if wait_ms > 0:
+                self._due_ms[key] = now + wait_ms
+                return
         await self.cluster.patch_status(kind, key.name, status)
         self._status_at[kind, key.name] = now
+
+    def _patience_ms(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> int:
+        """How long after the last write this change may wait."""
+        if _decisive(before) != _decisive(after):
+            return 0
+        return self.settle_ms if _told(before) != _told(after) else self.status_every_ms
+
+    def due_s(self, key: LoopKey) -> float | None:
+        """Seconds until a status that was put off is to be written; None when none was."""
+        at = self._due_ms.pop(key, None)
+        return None if at is None else max(0.0, (at - self.clock.mono_ms()) / 1000)
+
+    def expire(self, policy: str) -> None:
+        """The record of this policy said that something changed."""
+        self._gatherer.expire(policy)
 
 
 def _kind(key: LoopKey) -> names.Kind:
@@ -212,11 +239,20 @@ _FIGURES = frozenset({
 })  # fmt: skip
 
 
-def _urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Whether anything but a figure changed."""
+def _decisive(status: Mapping[str, Any]) -> object:
+    """What somebody may wait for or act on."""
+    states = [
+        (c["type"], c["status"], c["reason"], c["observedGeneration"])
+        for c in status.get("conditions", ())
+        if c["type"] != Condition.PROGRESSING
+    ]
+    return states, status.get("halt"), status.get("markets"), _identity(status)
 
-    def rest(status: Mapping[str, Any]) -> dict[str, Any]:
-        record = {name: value for name, value in status.get("record", {}).items() if name != "seq"}
-        return {name: value for name, value in status.items() if name not in _FIGURES} | {"record": record}
 
-    return rest(before) != rest(after)
+def _told(status: Mapping[str, Any]) -> object:
+    """All but the figures."""
+    return {name: value for name, value in status.items() if name not in _FIGURES} | {"record": _identity(status)}
+
+
+def _identity(status: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in status.get("record", {}).items() if name != "seq"}

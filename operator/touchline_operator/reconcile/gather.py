@@ -15,6 +15,7 @@ from touchline_operator.ports import Clock, Cluster, RecordUnreachableError, Ris
 from trading_logic.contracts.messages import Fault, Report, Slate
 
 Raw = Mapping[str, Any]
+Parsed = RiskPolicy | TradingStrategy | Invalid
 
 SLATES_GOOD_MS = 500
 """Slates change in minutes: loops of one moment share one reading."""
@@ -70,6 +71,13 @@ def being_released(raw: Raw) -> bool:
     return bool(meta.get("deletionTimestamp")) and names.FINALIZER not in (meta.get("finalizers") or ())
 
 
+def _version(raw: Raw) -> object:
+    """Equal for raw objects that parse to the same: a status is not parsed."""
+    meta = raw["metadata"]
+    annotations = tuple(sorted((meta.get("annotations") or {}).items()))
+    return raw["kind"], meta["uid"], meta["generation"], meta.get("deletionTimestamp"), annotations
+
+
 def _said(report: Report | None) -> object:
     """The part of a report that conditions show."""
     return report and (report.ready, report.reason, report.message, report.faults)
@@ -87,30 +95,42 @@ class Gatherer:
     clock: Clock
     others_ms: int = 0
     _read: tuple[Sequence[Raw], World] = field(default_factory=lambda: ([], World()))
-    _parsed: dict[tuple[str, str, int, str], RiskPolicy | TradingStrategy | Invalid] = field(default_factory=dict)
+    _parsed: dict[int, tuple[Raw, Parsed | None]] = field(default_factory=dict)
+    """By identity of the raw object: what did not change is the same object."""
+    _versions: dict[object, Parsed] = field(default_factory=dict)
+    """By what is parsed of it: a status that was written changes the raw object and nothing here."""
     _facts: dict[str, tuple[int, PolicyFacts]] = field(default_factory=dict)
+    _expired: set[str] = field(default_factory=set)
     _reports: tuple[int, Mapping[str, Report]] = (-1_000_000, MappingProxyType({}))
     _faults: dict[str, tuple[int, tuple[Fault, ...]]] = field(default_factory=dict)
     _slates: tuple[int, frozenset[tuple[str, str]], dict[tuple[str, str], Slate]] = (0, frozenset(), {})
 
-    async def world(self, about: str | None = None) -> World:
-        """The world now, with fresh facts of policy `about`. Raises what the cluster raises.
+    def expire(self, policy: str) -> None:
+        """The record of this policy said that something changed: what was read before does not count."""
+        if policy in self._facts:
+            self._expired.add(policy)
+
+    async def world(self, about: str | None = None, good_ms: int = 0) -> World:
+        """The world now, with facts of policy `about` at most `good_ms` old. Raises what the cluster raises.
 
         A silent record shows as missing facts. The same world again means that nothing changed.
         """
         resources = await self.cluster.resources()
         seen, before = self._read
-        if resources is seen:
-            strategies, policies = before.strategies, before.policies
-        else:
+        strategies, policies = before.strategies, before.policies
+        if resources is not seen:
             strategies, policies = self._parse(resources)
-        facts = await self._all([name_of(policy) for policy in policies], about)
+            if (strategies, policies) == (before.strategies, before.policies):
+                strategies, policies = before.strategies, before.policies
+        same = strategies is before.strategies and policies is before.policies
+        facts = await self._all([name_of(policy) for policy in policies], about, good_ms)
         await self.reports()
         faults = {process: found for process, (_, found) in self._faults.items()}
-        base = before if resources is seen else World(strategies, policies)
+        base = before if same else World(strategies, policies)
         followed = await self._following(base, resources)
         told = (facts, faults, followed)
-        if resources is seen and told == (before.facts, before.faults, before.followed):
+        if same and told == (before.facts, before.faults, before.followed):
+            self._read = (resources, before)
             return before
         world = World(strategies, policies, facts, faults, followed)
         self._read = (resources, world)
@@ -143,26 +163,34 @@ class Gatherer:
     def _parse(
         self, resources: Sequence[Raw]
     ) -> tuple[tuple[TradingStrategy | Invalid, ...], tuple[RiskPolicy | Invalid, ...]]:
-        fresh: dict[tuple[str, str, int, str], RiskPolicy | TradingStrategy | Invalid] = {}
+        fresh: dict[int, tuple[Raw, Parsed | None]] = {}
+        versions: dict[object, Parsed] = {}
         strategies: list[TradingStrategy | Invalid] = []
         policies: list[RiskPolicy | Invalid] = []
         for raw in resources:
-            meta = raw["metadata"]
-            if being_released(raw):
+            known = self._parsed.get(id(raw))
+            parsed = known[1] if known is not None and known[0] is raw else self._one(raw)
+            fresh[id(raw)] = (raw, parsed)
+            if parsed is None:
                 continue
-            # Annotations and a deletion do not raise the generation, but they do the resourceVersion.
-            key = (raw["kind"], meta["uid"], meta["generation"], meta.get("resourceVersion", ""))
-            known = self._parsed.get(key) if not meta.get("deletionTimestamp") else None
+            versions[_version(raw)] = parsed
             if raw["kind"] == "TradingStrategy":
-                strategy = known if isinstance(known, TradingStrategy) else strategy_of(raw)
-                strategies.append(strategy)
-                fresh[key] = strategy
+                assert not isinstance(parsed, RiskPolicy)
+                strategies.append(parsed)
             else:
-                policy = known if isinstance(known, RiskPolicy) else policy_of(raw)
-                policies.append(policy)
-                fresh[key] = policy
-        self._parsed = fresh
+                assert not isinstance(parsed, TradingStrategy)
+                policies.append(parsed)
+        self._parsed, self._versions = fresh, versions
         return tuple(strategies), tuple(policies)
+
+    def _one(self, raw: Raw) -> Parsed | None:
+        """The resource, parsed once per version; None for one that is being released."""
+        if being_released(raw):
+            return None
+        known = self._versions.get(_version(raw))
+        if known is not None:
+            return known
+        return strategy_of(raw) if raw["kind"] == "TradingStrategy" else policy_of(raw)
 
     async def _following(self, world: World, resources: Sequence[Raw]) -> dict[str, tuple[Followed, ...]]:
         """What the strategies of a world follow now."""
@@ -197,14 +225,15 @@ class Gatherer:
         self._slates = (now, wanted, known)
         return known
 
-    async def _all(self, policies: list[str], about: str | None) -> dict[str, PolicyFacts]:
+    async def _all(self, policies: list[str], about: str | None, good_ms: int) -> dict[str, PolicyFacts]:
         found: dict[str, PolicyFacts] = {}
         for policy in policies:
-            if policy != about and policy in self._facts:
+            if policy in self._facts and policy not in self._expired:
                 at_ms, facts = self._facts[policy]
-                if self.clock.mono_ms() - at_ms < self.others_ms:
+                if self.clock.mono_ms() - at_ms < (good_ms if policy == about else self.others_ms):
                     found[policy] = facts
                     continue
+            self._expired.discard(policy)  # before the question: news during it expire the answer
             try:
                 facts = await self.feed.facts(policy)
             except RecordUnreachableError:

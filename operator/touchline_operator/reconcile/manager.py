@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -17,18 +18,25 @@ from touchline_operator.ports import Clock
 from touchline_operator.reconcile.act import Reconciler
 from touchline_operator.reconcile.affected import affected, of_policy, of_processes
 from touchline_operator.reconcile.ending import end
+from touchline_operator.reconcile.lane import Lane
+from touchline_operator.reconcile.tally import Tally
 from touchline_operator.reconcile.wake import WakeBoard
 
 RESYNC_S = 2.0
 LOOP_SHARE_S = 0.05
 """Every loop adds this to the resync, so that at rest there are at most twenty passes a second, however many loops."""
-FEED_PACE_S = 1.0
-"""What all strategies of a feed share changes with each of them: gathered up, it is written once a second."""
+SHARED_PACE_S = 1.0
+"""What the strategies of a feed or a policy share changes with each of them: gathered, it is written once a second."""
+EXECUTORS_PACE_S = 0.1
+"""Their policy looks once for all that end or begin within this."""
 FOLLOW_PACE_S = 0.1
 REPORTS_S = 1.0
 """How often the processes' reports are read; a report that says something new wakes the loops that it concerns."""
+EXECUTORS = "executors"
+"""A key of this kind stands for the executors of a policy."""
 PROCESS = "process"
 """A key of this kind stands for a process: it wakes the loops whose conditions speak of it."""
+PASSES_AT_ONCE = 48
 STUCK_MS = 120_000
 """Every wait of a pass has a time-out and all of them together end well before this."""
 BACKOFF_FIRST_S = 0.2
@@ -55,9 +63,18 @@ class Manager:
         self._tasks: dict[LoopKey, asyncio.Task[None]] = {}
         self._listeners: dict[str, asyncio.Task[None]] = {}
         self._world = World()
-        self._strays_due = True
+        self._strays: set[LoopKey] = set()
+        self._strays_due_ms = 0
+        self._later: dict[LoopKey, asyncio.TimerHandle] = {}
         self._began: dict[LoopKey, int] = {}
         self._turned_ms = clock.mono_ms()
+        self._tally = Tally()
+        self._lane: Lane[LoopKey] = Lane(PASSES_AT_ONCE, self._pressing)
+
+    def tally(self) -> Tally:
+        """What the loops did so far."""
+        self._tally.loops, self._tally.running = len(self._tasks), len(self._began)
+        return self._tally
 
     def wake(self, key: LoopKey | None = None) -> None:
         """Something changed: the key's loop looks at once, others that it concerns soon; without a key, all do."""
@@ -65,14 +82,17 @@ class Manager:
             for one in of_processes(self._world, {key.name}) & self._tasks.keys():
                 self._board.wake(one)
             return
+        if key is not None and key.kind == EXECUTORS:
+            self._soon(LoopKey("policy", key.name), EXECUTORS_PACE_S)
+            return
         self._changed.set()
         if key is None:
-            self._strays_due = True
+            self._strays_due_ms = 0
             self._board.wake_all()
         elif key in self._tasks:
             self._board.wake(key)
         else:
-            self._strays_due = True
+            self._strays.add(key)
 
     def stuck(self) -> str:
         """Which loop does not turn any more; "" when all do. Nothing outside of this process makes a loop stuck."""
@@ -107,21 +127,23 @@ class Manager:
                     async with asyncio.timeout(pause):
                         await self._changed.wait()
                 except TimeoutError:
-                    self._strays_due = True
+                    continue
         finally:
+            for handle in self._later.values():
+                handle.cancel()
             tasks = [hearing, *self._tasks.values(), *self._listeners.values()]
             await end(tasks, again_s=0.2)
 
     async def _follow(self) -> None:
         """One loop per key of the world, one listener per policy; loops of what is gone end when all is pruned."""
         world = await self._reconciler.world()
-        for key in loops(world):
+        strays, self._strays = self._strays, set()
+        if self._clock.mono_ms() >= self._strays_due_ms:
+            # Loops whose objects still exist although nothing asks for them any more.
+            strays |= await self._reconciler.cluster.loops()
+            self._strays_due_ms = self._clock.mono_ms() + round(self._resync_s * 1000)
+        for key in loops(world) | strays:
             self._start(key)
-        if self._strays_due:
-            self._strays_due = False
-            for label in await self._labels():
-                if label is not None:
-                    self._start(label)
         wanted = {policy.metadata.name for policy in world.policies if isinstance(policy, RiskPolicy)}
         for name in wanted - self._listeners.keys():
             listening = self._reconciler.feed.listen(name, partial(self._wake_policy, name))
@@ -132,11 +154,26 @@ class Manager:
             del self._tasks[key]
         before, self._world = self._world, world
         for key in affected(before, world) & self._tasks.keys():
-            self._board.wake(key)
+            if key.kind == "policy":
+                # What it shows of its strategies changes with each of them; its own halt wakes it by itself.
+                self._soon(key, SHARED_PACE_S)
+            else:
+                self._board.wake(key)
 
     def _wake_policy(self, name: str, key: LoopKey | None = None) -> None:  # noqa: ARG002  - a policy's nudge names it
+        self._reconciler.expire(name)
         for one in of_policy(self._world, name) & self._tasks.keys():
             self._board.wake(one)
+
+    def _soon(self, key: LoopKey, pace_s: float) -> None:
+        """Wake once for all that happens within `pace_s`."""
+        if key not in self._later:
+            self._later[key] = asyncio.get_running_loop().call_later(pace_s, self._ring, key)
+
+    def _ring(self, key: LoopKey) -> None:
+        del self._later[key]
+        if key in self._tasks:
+            self._board.wake(key)
 
     async def _hear(self) -> None:
         while True:
@@ -148,11 +185,6 @@ class Manager:
                 self._complain("reports", error)
             await asyncio.sleep(REPORTS_S)
 
-    async def _labels(self) -> set[LoopKey | None]:
-        """Loops whose objects still exist although nothing asks for them any more."""
-        owned = await self._reconciler.cluster.owned({names.MANAGED_BY: names.FIELD_MANAGER})
-        return {loop_of(found["metadata"]) for found in owned}
-
     def _start(self, key: LoopKey) -> None:
         task = self._tasks.get(key)
         if task is None or task.done():
@@ -161,24 +193,45 @@ class Manager:
     async def _loop(self, key: LoopKey) -> None:
         failures = 0
         while True:
-            self._board.clear(key)
-            self._began[key] = self._clock.mono_ms()
             try:
-                world = await self._reconciler.reconcile(key)
+                # A policy never waits for a place: its halt is what everybody else waits for.
+                async with contextlib.nullcontext() if key.kind == "policy" else self._lane.place(key):
+                    if await self._pass(key):
+                        self._board.forget(key)
+                        return
                 failures = 0
                 pause = max(self._resync_s, len(self._tasks) * LOOP_SHARE_S) * (1 + self._clock.chance() / 4)
-                if await self._finished(world, key):
-                    self._board.forget(key)
-                    return
+                due = self._reconciler.due_s(key)
+                pause = pause if due is None else min(pause, due)
             except Exception as error:  # noqa: BLE001  - reported, and tried again after the back-off
                 failures += 1
                 pause = backoff(failures, self._clock.chance())
                 self._complain(str(key), error)
-            finally:
-                del self._began[key]
             if key.kind == "feed":
-                await asyncio.sleep(FEED_PACE_S)
+                await asyncio.sleep(SHARED_PACE_S)
             await self._board.wait(key, pause)
+
+    async def _pass(self, key: LoopKey) -> bool:
+        """One pass; whether it was the last because nothing of the key is wanted or left."""
+        self._board.clear(key)
+        self._began[key] = began = self._clock.mono_ms()
+        failed = True
+        try:
+            finished = await self._finished(await self._reconciler.reconcile(key), key)
+            failed = False
+        finally:
+            del self._began[key]
+            self._tally.add(key.kind, (self._clock.mono_ms() - began) / 1000, failed=failed)
+        return finished
+
+    def _pressing(self) -> frozenset[LoopKey]:
+        """Strategies of a policy that halts: their executors go to zero before anything else is done."""
+        known: frozenset[LoopKey] | None = self._world.memo.get("pressing")
+        if known is None:
+            latched = [name for name, facts in self._world.facts.items() if facts.latched]
+            known = frozenset(key for name in latched for key in of_policy(self._world, name))
+            self._world.memo["pressing"] = known
+        return known
 
     async def _finished(self, world: World, key: LoopKey) -> bool:
         if key in loops(world):

@@ -211,11 +211,11 @@ class KubeApi:
             path,
             query_params=[(name, value) for name, value in query.items() if value],
             header_params=headers,
-            body=body,
             auth_settings=["BearerToken"],
         )
         try:
-            answer = await self._api.call_api(*sent, _request_timeout=timeout)
+            # The body goes past the client's own serialization: it copies every value, and ours is plain JSON already.
+            answer = await self._api.call_api(*sent[:3], body, _request_timeout=timeout)
         except ApiException as error:
             raise ClusterError(f"{method} {path}: {error.reason}") from error
         response: aiohttp.ClientResponse = answer.response

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,12 +11,12 @@ import msgspec
 from touchline_operator import names
 from touchline_operator.adapters.kubernetes.announcer import Announcer
 from touchline_operator.adapters.kubernetes.api import ConflictError, KubeApi, NotFoundError
-from touchline_operator.adapters.kubernetes.covers import covers
 from touchline_operator.adapters.kubernetes.mirror import CUSTOM, OWNED, Mirror
+from touchline_operator.adapters.kubernetes.store import fingerprint
 from touchline_operator.decide.events import announcements
 from touchline_operator.desired.meta import LoopKey
 from touchline_operator.ports import ClusterError, Wake
-from touchline_operator.reconcile.manager import PROCESS, loop_of
+from touchline_operator.reconcile.manager import EXECUTORS, PROCESS, loop_of
 
 Object = dict[str, Any]
 
@@ -27,7 +27,8 @@ class KubernetesCluster:
     def __init__(self, api: KubeApi, mirror: Mirror, announcer: Announcer, namespace: str) -> None:
         self._api, self._mirror, self._announcer = api, mirror, announcer
         self._namespace = namespace
-        self._applied: dict[tuple[str, str], bytes] = {}
+        self._applied: dict[tuple[str, str], tuple[bytes, bytes]] = {}
+        """(kind, name) -> digest of what was applied, fingerprint of what the server made of it."""
         self._listed: tuple[tuple[int, ...], list[Object]] = ((), [])
         self._wakes: list[Wake] = []
 
@@ -46,24 +47,35 @@ class KubernetesCluster:
         if resource is None:
             raise ClusterError(f"{kind}/{name}: this cluster holds {', '.join(OWNED)} only")
         store = self._mirror.store(kind)
-        digest = hashlib.sha256(msgspec.json.encode(wanted, order="deterministic")).digest()
-        if self._applied.get((kind, name)) == digest:
-            live = store.whole(self._namespace, name)
-            if live is not None and covers(live, wanted):
-                return
-        store.put(await self._api.apply(resource, wanted, names.FIELD_MANAGER))
-        self._applied[kind, name] = digest
+        body = msgspec.json.encode(wanted)
+        digest = hashlib.blake2b(body, digest_size=16).digest()
+        if self._applied.get((kind, name)) == (digest, store.fingerprint(self._namespace, name)):
+            return
+        made = await self._api.apply(resource, wanted, names.FIELD_MANAGER)
+        self._applied[kind, name] = digest, fingerprint(made)
+        store.put(made)
 
     async def owned(self, labels: Mapping[str, str]) -> list[Object]:
         self._mirror.check()
         wanted = dict(labels)
-        loop = wanted.pop(names.LOOP, None)
+        loop, policy = wanted.pop(names.LOOP, None), labels.get(names.POLICY)
         found = []
         for kind in OWNED:
             store = self._mirror.store(kind)
-            among = store.of(self._namespace) if loop is None else store.of_loop(self._namespace, loop)
+            among: Iterable[Object]
+            if loop is not None:
+                among = store.of_loop(self._namespace, loop)
+            elif policy is not None and labels.get(names.COMPONENT) == names.Role.EXECUTOR:
+                among = store.executors(self._namespace, policy)
+            else:
+                among = store.of(self._namespace)
             found += [self._seen(m) for m in among if wanted.items() <= m["metadata"]["labels"].items() and _ours(m)]
         return found
+
+    async def loops(self) -> set[LoopKey]:
+        self._mirror.check()
+        ones = [made for kind in OWNED for made in self._mirror.store(kind).one_of_each_loop(self._namespace)]
+        return {key for made in ones if _ours(made) and (key := loop_of(made["metadata"])) is not None}
 
     async def delete(self, kind: str, name: str) -> None:
         live = self._mirror.store(kind).get(self._namespace, name)
@@ -150,5 +162,5 @@ def _keys(made: Object) -> list[LoopKey | None]:
     labels = made["metadata"]["labels"]
     if labels.get(names.COMPONENT) == names.Role.EXECUTOR and names.POLICY in labels:
         # Whether a halt has ended depends on the executors.
-        keys.append(LoopKey("policy", labels[names.POLICY]))
+        keys.append(LoopKey(EXECUTORS, labels[names.POLICY]))
     return keys

@@ -51,6 +51,10 @@ class Mirror:
     def store(self, kind: str) -> Store:
         return self._stores[kind]
 
+    def troubles(self) -> dict[str, str]:
+        """Plural -> why the kind is not followed now; "" when it is."""
+        return {one.resource.plural: one.trouble for one in (*self._reflectors, self._pods)}
+
     def check(self) -> None:
         """Raises ClusterError as long as a kind was never listed: what is not known is not the same as nothing."""
         waiting = [r.resource.plural for r in self._reflectors if not r.listed.is_set()]

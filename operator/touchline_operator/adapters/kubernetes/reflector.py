@@ -44,6 +44,8 @@ class Reflector:
     store: Kept
     listed: asyncio.Event = field(default_factory=asyncio.Event)
     since: str = ""
+    trouble: str = "not listed yet"
+    """Why the kind is not followed now; "" when it is."""
 
     async def run(self) -> None:
         """Until cancelled; survives any time without an API server."""
@@ -55,11 +57,12 @@ class Reflector:
                     await self._list()
                 await self._watch()
                 failures = failures + 1 if self.clock.mono_ms() - began < QUICK_MS else 0
-            except GoneError:
-                self.since = ""
+            except GoneError as error:
+                self.since, self.trouble = "", str(error)
                 failures += 1
             except ClusterError as error:
                 failures = 1 if self.clock.mono_ms() - began > RETRY_MOST_S * 1000 else failures + 1
+                self.trouble = str(error)
                 self.complain(f"watch {self.resource.plural}", error)
             if failures:
                 pause = min(RETRY_FIRST_S * 2.0 ** min(failures - 1, 10), RETRY_MOST_S)
@@ -72,12 +75,13 @@ class Reflector:
         self.since = found["metadata"]["resourceVersion"]
         changed = self.store.replace([head | item for item in found["items"]], int(self.since))
         self.listed.set()
+        self.trouble = ""
         for made in changed:
             self.changed(made)
 
     async def _watch(self) -> None:
         async for event in self.api.watch(self.resource, self.namespace, self.selector, self.since):
-            made = event["object"]
+            made, self.trouble = event["object"], ""
             self.since = made["metadata"]["resourceVersion"]
             match event["type"]:
                 case "ADDED" | "MODIFIED":

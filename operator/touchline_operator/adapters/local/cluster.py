@@ -20,7 +20,9 @@ from touchline_operator.adapters.local.folder import atomic_write
 from touchline_operator.adapters.local.probe import answers
 from touchline_operator.adapters.local.resources import LocalResources
 from touchline_operator.adapters.local.supervisor import Launch, Supervised, environment
+from touchline_operator.desired.meta import LoopKey
 from touchline_operator.ports import Clock, ClusterError, Wake
+from touchline_operator.reconcile.manager import loop_of
 
 Object = dict[str, Any]
 
@@ -87,6 +89,10 @@ class LocalCluster:
                     listed["status"] = self._status(name)
                 found.append(listed)
         return found
+
+    async def loops(self) -> set[LoopKey]:
+        keys = {loop_of(made["metadata"]) for made in self._objects.values()}
+        return {key for key in keys if key is not None}
 
     async def delete(self, kind: str, name: str) -> None:
         if (kind, name) not in self._objects:

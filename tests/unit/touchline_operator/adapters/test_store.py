@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from touchline_operator import names
-from touchline_operator.adapters.kubernetes.covers import covers
-from touchline_operator.adapters.kubernetes.store import Store
+from touchline_operator.adapters.kubernetes.store import Store, fingerprint
 
 
 def made(name: str, at: int, loop: str = "policy.house") -> dict[str, Any]:
-    return {"metadata": {"namespace": "n", "name": name, "resourceVersion": str(at), "labels": {names.LOOP: loop}}}
+    meta = {"namespace": "n", "name": name, "resourceVersion": str(at), "labels": {names.LOOP: loop}}
+    return {"kind": "ConfigMap", "metadata": meta}
 
 
 def loop(store: Store, label: str = "policy.house") -> list[str]:
@@ -52,24 +54,60 @@ def test_the_index_follows_the_label() -> None:
     assert loop(store, "strategy.s") == []
 
 
-def test_contents_are_kept_aside() -> None:
+def deployment(at: int = 1, **meta: Any) -> dict[str, Any]:
+    body = made("a", at) | {"kind": "Deployment", "apiVersion": "apps/v1"}
+    body["metadata"] |= {"managedFields": [{}], **meta}
+    body["metadata"]["labels"] |= {
+        names.MANAGED_BY: names.FIELD_MANAGER,
+        names.COMPONENT: "executor",
+        names.POLICY: "p",
+    }
+    body["spec"] = {"replicas": 2, "template": {"x": 1}}
+    return body | {"status": {"replicas": 1, "conditions": [{}]}}
+
+
+def test_only_what_loops_read_is_kept() -> None:
     store = Store()
-    whole = made("a", 1) | {"kind": "Deployment", "spec": {"replicas": 2, "template": {"x": 1}}}
-    whole["metadata"]["managedFields"] = [{}]
-    store.put(whole)
-    assert store.get("n", "a")["spec"] == {"replicas": 2}
-    assert store.whole("n", "a")["spec"] == {"replicas": 2, "template": {"x": 1}}
-    assert "managedFields" not in store.whole("n", "a")["metadata"]
+    owner = {"apiVersion": names.API_VERSION, "kind": "RiskPolicy", "uid": "u", "name": "p"}
+    store.put(deployment(ownerReferences=[owner], annotations={names.EVENT: "E", "other": "x"}))
+    kept = store.get("n", "a")
+    assert kept is not None
+    assert (kept["spec"], kept["status"]) == ({"replicas": 2}, {"replicas": 1})
+    assert kept["metadata"]["annotations"] == {names.EVENT: "E"}
+    assert kept["metadata"]["ownerReferences"] == [{"apiVersion": names.API_VERSION, "kind": "RiskPolicy"}]
+    assert "managedFields" not in kept["metadata"]
+    assert store.executors("n", "p") == [kept]
     store.remove(made("a", 2))
-    assert store.whole("n", "a") is None
+    assert store.executors("n", "p") == []
+    assert store.fingerprint("n", "a") is None
 
 
-def test_covers() -> None:
-    wanted = {"a": 1, "list": [{"name": "x", "v": "1"}], "gone": False, "empty": {}}
-    assert covers({"a": 1, "b": 2, "list": [{"name": "x", "v": "1", "added": True}]}, wanted)
-    assert not covers({"a": 2, "list": [{"name": "x", "v": "1"}]}, wanted)
-    assert not covers({"a": 1, "list": [{"name": "x", "v": "1"}, {"name": "y"}]}, wanted)
-    assert not covers({"list": [{"name": "x", "v": "1"}]}, wanted)
-    owners = [{"uid": "1", "n": 1}, {"uid": "2", "n": 2}]
-    assert covers(owners[::-1], owners)
-    assert not covers([owners[0], {"uid": "3", "n": 2}], owners)
+def test_resources_are_kept_whole() -> None:
+    store = Store()
+    resource = made("a", 1) | {"apiVersion": names.API_VERSION, "kind": "RiskPolicy", "spec": {"halt": True}}
+    store.put(resource)
+    assert store.get("n", "a") == resource
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({}, True),
+        ({"status": {"replicas": 9}}, True),
+        ({"spec": {"replicas": 3, "template": {"x": 1}}}, False),
+        ({"spec": {"replicas": 2, "template": {"x": 1, "added": 1}}}, False),
+    ],
+)
+def test_a_fingerprint_covers_what_is_applied(change: dict[str, Any], same: bool) -> None:
+    assert (fingerprint(deployment()) == fingerprint(deployment() | change)) is same
+
+
+def test_a_fingerprint_leaves_out_what_others_write() -> None:
+    one, two = {"uid": "1", "name": "x"}, {"uid": "2", "name": "y"}
+    assert fingerprint(deployment(ownerReferences=[one, two])) == fingerprint(deployment(7, ownerReferences=[two, one]))
+    assert fingerprint(deployment(ownerReferences=[one])) != fingerprint(deployment(ownerReferences=[one, two]))
+    assert fingerprint(deployment()) == fingerprint(deployment(annotations={"deployment.kubernetes.io/revision": "1"}))
+    assert fingerprint(deployment()) != fingerprint(deployment(annotations={names.CONFIG_HASH: "1"}))
+    labelled = deployment()
+    labelled["metadata"]["labels"]["x"] = "y"
+    assert fingerprint(deployment()) != fingerprint(labelled)

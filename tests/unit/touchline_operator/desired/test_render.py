@@ -122,7 +122,7 @@ def test_every_object_is_named_once_and_owned():
         for o in made
         if o["kind"] == "Deployment" and any("secret" in v for v in o["spec"]["template"]["spec"]["volumes"])
     }
-    assert mounts == {"executor", "ledger", "ingest", "catalog"}
+    assert mounts == {"executor", "ledger", "ingest"}
 
 
 def test_the_secret_of_alerts_is_mounted_in_the_ledger_only_and_may_be_missing():

@@ -14,7 +14,6 @@ from touchline_operator.handlers.registry import BACKOFF_MOST_S, Backoffs, build
 class Deps:
     def __init__(self) -> None:
         self.woken: list[tuple[str, LoopKey]] = []
-        self.why = ""
 
     async def start(self) -> None: ...
 
@@ -22,9 +21,6 @@ class Deps:
 
     def wake(self, namespace: str, key: LoopKey) -> None:
         self.woken.append((namespace, key))
-
-    def stuck(self) -> str:
-        return self.why
 
 
 def watching(registry: kopf.OperatorRegistry) -> dict[str, Any]:
@@ -35,26 +31,11 @@ async def test_events_wake_their_loop_and_nothing_else_is_registered() -> None:
     deps = Deps()
     registry = build_registry(deps)
     handlers = watching(registry)
-    assert set(handlers) == {"wake-strategy", "wake-policy", "wake-by-deployments", "wake-by-configmaps"}
+    assert set(handlers) == {"wake-strategy", "wake-policy"}
     for kind in (registry._changing, registry._spawning, registry._indexing, registry._webhooks):
         assert list(kind.get_all_handlers()) == [], "a handler that makes kopf write into objects"
     await handlers["wake-policy"].fn(namespace="n", name="house", body={})
-    labels = {names.LOOP: "event.simulator.X", names.FEED: "simulator"}
-    child = {"metadata": {"name": "c", "labels": labels, "annotations": {names.EVENT: "X"}}}
-    await handlers["wake-by-deployments"].fn(namespace="n", name="c", body=child)
-    await handlers["wake-by-deployments"].fn(
-        namespace="n", name="c", body={"metadata": {"name": "c", "labels": labels}}
-    )
-    assert deps.woken == [("n", LoopKey("policy", "house")), ("n", LoopKey("event", "simulator", "X"))]
-
-
-async def test_the_probe_fails_at_once_and_only_for_a_stuck_loop() -> None:
-    deps = Deps()
-    (probe,) = [handler for handler in build_registry(deps)._activities.get_all_handlers() if handler.id == "loops"]
-    assert await probe.fn() == "turning"
-    deps.why = "policy/house: in one pass for 130 s"
-    with pytest.raises(kopf.PermanentError, match="130 s"):
-        await probe.fn()
+    assert deps.woken == [("n", LoopKey("policy", "house"))]
 
 
 async def test_kopf_is_told_who_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +46,7 @@ async def test_kopf_is_told_who_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
         given.update(settings)
 
     monkeypatch.setattr(kopf, "operator", operator)
-    await run(Deps(), "pod-1", ["n"], "http://127.0.0.1:0/healthz")
+    await run(Deps(), "pod-1", ["n"])
     assert given["identity"] == "pod-1"
 
 

@@ -414,3 +414,43 @@ async def test_a_younger_strategy_that_names_a_followed_event_is_told_that_it_is
     await bench.turn()
     assert bench.condition("TradingStrategy", "late", "Ready")["reason"] == "EventTaken"
     assert bench.condition("TradingStrategy", "sunday", "Ready")["reason"] != "EventTaken"
+
+
+async def test_what_only_describes_waits_and_what_decides_does_not(bench):
+    bench.reconciler.settle_ms = 2_000
+    key = LoopKey("strategy", "sunday")
+    await bench.turn()
+    bench.clock.now_ms += 500
+    starting = report(bench, "catalog", ready=False, reason="Starting", message="not yet connected")
+    bench.feed.live = {starting.process: starting}
+    before = bench.condition("TradingStrategy", "sunday", "Ready")["message"]
+    await bench.reconciler.reconcile(key)
+    assert bench.condition("TradingStrategy", "sunday", "Ready")["message"] == before
+    assert bench.reconciler.due_s(key) == 1.5
+    assert bench.reconciler.due_s(key) is None
+    bench.cluster.put(strategy(suspend=True))
+    await bench.reconciler.reconcile(key)
+    assert bench.condition("TradingStrategy", "sunday", "Ready")["reason"] == "Suspended"
+    assert bench.reconciler.due_s(key) is None
+
+
+async def test_strategies_of_one_moment_share_a_reading_until_the_record_speaks(bench):
+    bench.reconciler.others_ms = bench.reconciler._gatherer.others_ms = 2_000
+    await bench.turn()
+    bench.clock.now_ms += 10_000
+    await bench.reconciler.reconcile(LoopKey("strategy", "sunday"))
+    bench.feed.by_policy["house"] = halted("confirmed")
+    await bench.reconciler.reconcile(LoopKey("strategy", "sunday"))
+    assert bench.executors() == [1]
+    bench.reconciler.expire("house")
+    await bench.reconciler.reconcile(LoopKey("strategy", "sunday"))
+    assert bench.executors() == [0]
+
+
+async def test_a_written_status_is_no_other_world(bench):
+    before = await bench.reconciler.world()
+    await bench.turn()
+    assert bench.cluster.written["TradingStrategy", "sunday"]["status"]
+    assert (await bench.reconciler.world()).strategies is before.strategies
+    bench.cluster.put(strategy(suspend=True))
+    assert (await bench.reconciler.world()).strategies is not before.strategies
