@@ -7,7 +7,7 @@ FOR    ?= 600
 SAMPLES := manifests/samples/policy.yaml manifests/samples/taking.yaml manifests/samples/resting.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-cluster load lint format bench deaths golden generate kind-up dev kind-down clean
+.PHONY: help install run test test-cluster load lint format bench deaths golden generate kind-up dev dev-down kind-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,7 +61,11 @@ kind-up: ## A local cluster with kind (needs Docker)
 	@kind create cluster --config manifests/kind/cluster.yaml
 
 dev: ## Build, deploy and redeploy on every edit (needs a cluster)
-	@skaffold dev -p dev
+	@skaffold dev -p dev --cleanup=false
+
+dev-down: ## Delete what dev deployed, the operator last: what rests is cancelled by it
+	@kubectl delete -n touchline tradingstrategies,riskpolicies --all
+	@skaffold delete -p dev
 
 kind-down: ## Delete the local cluster
 	@kind delete cluster --name touchline
