@@ -12,8 +12,8 @@ import msgspec
 from trading_logic.contracts.messages import RiskEvent
 from trading_logic.contracts.record import Cause, HaltState
 
-LATE_MS = 10_000
-"""A halt takes two readings a second apart and an executor's last request (6.5 s); later than this is too late."""
+LATE_MS = 15_000
+"""With a dead executor a halt takes its lease (6 s), its last request (6 s) and two readings a second apart."""
 
 Event = Literal["Halt", "HaltNotConfirmed", "HaltConfirmed", "Resume"]
 _EVENTS: Mapping[str, Event] = {"latched": "Halt", "halted": "HaltConfirmed", "resumed": "Resume"}
