@@ -84,6 +84,9 @@ def test_edits_of_a_file_apply_while_it_runs(tmp_path):
         assert config(tmp_path, "ingest", WINNER)
     finally:
         up.send_signal(signal.SIGINT)
-        up.wait(60)
+        try:
+            up.wait(60)
+        finally:
+            up.kill()  # nothing, once it has ended
     assert up.returncode == 0, said.read_text()
     assert mine(tmp_path) == []
