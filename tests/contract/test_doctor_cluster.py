@@ -47,5 +47,5 @@ async def test_an_api_server_that_is_away_is_one_error(monkeypatch: pytest.Monke
         "users: [{name: a, user: {token: x}}], clusters: [{name: a, cluster: {server: 'http://127.0.0.1:9'}}]}"
     )
     monkeypatch.setattr("kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
-    with pytest.raises(ClusterError):
+    with pytest.raises(ClusterError, match=r"127\.0\.0\.1:9"):
         await levels("default", "touchline.dev")
