@@ -18,12 +18,11 @@ A tie after regulation is a lead of zero before an overtime of its own ``t``.
 from math import sqrt
 from typing import Final
 
+from trading_logic.models import game
 from trading_logic.models.facts import GameFacts, ModelNumber
-from trading_logic.models.outlook import NORMAL, POINT, WHOLE_GAME, Outlook, bad_prior, bad_total, settled, worth
-from trading_logic.money import ONE_PPM, Ppm
+from trading_logic.models.outlook import WHOLE_GAME, Outlook
 from trading_logic.refusal import Refusal
 
-NAME: Final = "game-state"
 VERSION: Final = "basketball-1"
 
 PERIODS: Final = 4
@@ -39,30 +38,15 @@ _LEAST_SECONDS: Final = 1.0
 
 
 def game_state(facts: GameFacts) -> ModelNumber | Refusal:
-    """Worth of the line that is asked for. Exact once the game is final; before its start what the prior says."""
-    if facts.status == "final":
-        return _number(settled(facts.home_points, facts.away_points, facts.line, facts.strike))
-    if facts.line == "winner" and facts.status == "scheduled":
-        return bad_prior(facts.prior_home) or _number(facts.prior_home or 0)
-    found = outlook(facts)
-    answer = found if isinstance(found, Refusal) else worth(found, facts.line, facts.strike)
-    return answer if isinstance(answer, Refusal) else _number(answer)
+    """Worth of the line that is asked for, by the formulas above."""
+    return game.game_state(facts, VERSION, _live)
 
 
-def outlook(facts: GameFacts) -> Outlook | Refusal:
-    """Where the game may end, seen from now. Totals need only the expected total, leads only the strength."""
-    bad = bad_total(facts.prior_total) if facts.line == "total" else bad_prior(facts.prior_home)
-    if bad is not None:
-        return bad
-    prior = ONE_PPM // 2 if facts.prior_home is None else facts.prior_home
-    total = None if facts.prior_total is None else facts.prior_total / POINT
-    whole = WHOLE_GAME["basketball"]
-    drift = whole.lead * NORMAL.inv_cdf(prior / ONE_PPM)
-    if facts.status == "scheduled":
-        return Outlook(drift, whole.lead, total, whole.points)
+def _live(facts: GameFacts, drift: float, total: float | None) -> Outlook | Refusal:
     malformed = _malformed(facts)
     if malformed is not None:
         return malformed
+    whole = WHOLE_GAME["basketball"]
     lead = facts.home_points - facts.away_points
     seconds = _seconds_left(facts, lead)
     left = seconds / REGULATION_SECONDS
@@ -111,7 +95,3 @@ def _seconds_left(facts: GameFacts, lead: int) -> float:
     else:
         left = float(facts.seconds_remaining)
     return max(left, _LEAST_SECONDS)
-
-
-def _number(probability: Ppm) -> ModelNumber:
-    return ModelNumber(probability, NAME, VERSION)

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from trading_logic.contracts.messages import Sport
-from trading_logic.models import basketball, book, football
+from trading_logic.models import basketball, book, football, game
 from trading_logic.models.facts import GameFacts, Model, ModelNumber
 from trading_logic.refusal import Refusal
 
@@ -19,7 +19,7 @@ def game_state(facts: GameFacts) -> ModelNumber | Refusal:
     return GAME_STATE[facts.sport](facts)
 
 
-MODELS: Final[Mapping[str, Model]] = MappingProxyType({football.NAME: game_state, book.NAME: book.book})
+MODELS: Final[Mapping[str, Model]] = MappingProxyType({game.NAME: game_state, book.NAME: book.book})
 
 
 class UnknownModelError(LookupError):
