@@ -11,6 +11,7 @@ from services.executor.exits import exit_intent, leave
 from services.executor.sender import Sender
 from services.executor.session import Session
 from services.runtime.app import App
+from services.runtime.channels import listen
 from services.runtime.record import Record
 from services.runtime.store import STORE_ERRORS, result
 from trading_logic.contracts.codec import CodecError, Reader
@@ -43,13 +44,10 @@ class Exits:
         while True:
             try:
                 await self._load()
-                async with self._app.bus.client.pubsub() as pubsub:
-                    await pubsub.subscribe(*channels)
-                    while True:
-                        self._app.beats.beat("tops", within_ms=30_000)
-                        message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=2.0)
-                        if message is not None:
-                            self._take(message["data"])
+                async for message in listen(self._app.bus, channels, wait_s=1.0):
+                    self._app.beats.beat("tops", within_ms=30_000)
+                    if message is not None:
+                        self._take(message[1])
             except STORE_ERRORS as error:
                 self._app.log.warning("tops-lost", error=str(error))
                 await asyncio.sleep(0.5)

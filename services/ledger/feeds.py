@@ -10,6 +10,7 @@ from services.ledger.lease import Leases
 from services.ledger.witness import Witness
 from services.ledger.writer import LeaseLost
 from services.runtime.app import App
+from services.runtime.channels import listen
 from services.runtime.store import STORE_ERRORS, result
 from services.runtime.streams import tail
 from trading_logic.contracts import codec
@@ -52,13 +53,12 @@ class Feeds:
         while channels and not self._app.stop.is_set():
             self._app.beats.beat("tops")
             try:
-                async with self._app.bus.client.pubsub(ignore_subscribe_messages=True) as heard:
-                    await heard.subscribe(*channels)
-                    while not self._app.stop.is_set():
-                        self._app.beats.beat("tops")
-                        message = await heard.get_message(timeout=BLOCK_MS / 1000)
-                        if message is not None:
-                            self._take_top(message["data"])
+                async for message in listen(self._app.bus, channels, wait_s=BLOCK_MS / 1000):
+                    self._app.beats.beat("tops")
+                    if self._app.stop.is_set():
+                        return
+                    if message is not None:
+                        self._take_top(message[1])
             except STORE_ERRORS as error:
                 self._app.log.warning("tops-not-heard", error=str(error))
                 await self._app.sleep(RETRY_S)
@@ -172,13 +172,12 @@ class Feeds:
         """Nudges only shorten the wait for the next look."""
         while not self._app.stop.is_set():
             try:
-                async with self._app.record.client.pubsub(ignore_subscribe_messages=True) as heard:
-                    await heard.subscribe(self._record.nudge())
-                    while not self._app.stop.is_set():
-                        self._app.beats.beat("nudges")
-                        message = await heard.get_message(timeout=BLOCK_MS / 1000)
-                        if message is not None and message["data"] not in {b"booked", b"halt"}:
-                            self._halter.wake.set()
+                async for message in listen(self._app.record, [self._record.nudge()], wait_s=BLOCK_MS / 1000):
+                    self._app.beats.beat("nudges")
+                    if self._app.stop.is_set():
+                        return
+                    if message is not None and message[1] not in {b"booked", b"halt"}:
+                        self._halter.wake.set()
             except STORE_ERRORS as error:
                 self._app.log.warning("nudges-not-heard", error=str(error))
                 await self._app.sleep(RETRY_S)

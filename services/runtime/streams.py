@@ -79,12 +79,16 @@ class GroupReader:
         """What an earlier life of this consumer took and never acknowledged, oldest first; [] when nothing is left.
 
         For the start of a process, before `read`: `read` would see these only after `ABANDONED_AFTER_MS`. An entry
-        that the stream has trimmed since has an empty body.
+        that the stream has trimmed since has an empty body. One that ended this process again and again is buried.
         """
-        reply = await result(
-            self._store.client.xreadgroup(self._group, self._consumer, {self._stream: "0"}, count=count)
-        )
-        return self._entries(reply[0][1]) if reply else []
+        while True:
+            reply = await result(
+                self._store.client.xreadgroup(self._group, self._consumer, {self._stream: "0"}, count=count)
+            )
+            rows = reply[0][1] if reply else []
+            good = await self._fit(rows, count)
+            if good or not rows:
+                return good
 
     async def read(self, *, count: int, block_ms: int) -> list[Entry]:
         """New entries, at most `count`; first, now and then, those that a dead consumer left behind.
@@ -125,7 +129,10 @@ class GroupReader:
             self.recreated += 1
             await self.open()
             return []
-        rows = reply[1]
+        return await self._fit(reply[1], count)
+
+    async def _fit(self, rows: list[tuple[bytes, dict[bytes, bytes]]], count: int) -> list[Entry]:
+        """The entries that may be tried once more; those that were delivered too often go to the dead letters."""
         if not rows:
             return []
         pending = await result(
