@@ -114,6 +114,9 @@ async def _run_loops(
             source = PolicySource(app)
             loops.append(tasks.create_task(source.run(), name="policy"))
         loops.append(tasks.create_task(SpecWatch(app, desk, halter, source).run(), name="spec"))
+        for loop in loops:
+            # A cancellation can be lost inside a client's call; the loops also end when the process is told to stop.
+            loop.add_done_callback(lambda done: app.stop.set() if not done.cancelled() and done.exception() else None)
         await app.stop.wait()
         for loop in loops:
             loop.cancel()
