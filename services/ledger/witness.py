@@ -172,8 +172,11 @@ class Witness:
         for order in [*orders, *resting]:
             self._know(order.order_id, order.client_order_id)
         await self._learn([reading.fill_of(fill) for fill in fills])
-        # What a frame said that never came.
-        await self._groups_tripped([found.id for found in groups if not found.is_auto_cancel_enabled])
+        # What a frame said that never came. The exchange does not say that a group without auto-cancel has tripped, so
+        # only one that was seen with it counts.
+        armed = [found.id for found in groups if found.is_auto_cancel_enabled]
+        unarmed = [found.id for found in groups if not found.is_auto_cancel_enabled]
+        await self._groups_tripped(await self._desk.writer.disarmed(armed, unarmed))
         await self._audit.foreign_marks()
         async with self._desk.lock:
             if not self._desk.opened:

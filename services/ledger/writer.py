@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -200,6 +200,16 @@ class Writer:
         """Say that the group is triggered before the exchange is asked, so that its event is known to be ours."""
         marked = msgspec.structs.replace(body, state="triggered")
         await result(self._client.hset(self._t.groups(strategy), group, encode(marked)))
+
+    async def disarmed(self, armed: Sequence[str], unarmed: Sequence[str]) -> list[str]:
+        """Remember the armed groups; of the others, those that were armed once."""
+        key = self._t.armed()
+        if armed:
+            await result(self._client.sadd(key, *armed))
+        if not unarmed:
+            return []
+        known = await result(self._client.smismember(key, list(unarmed)))
+        return [group for group, was in zip(unarmed, known, strict=True) if was]
 
     async def halt_state(self, state: HaltState) -> None:
         """Publish how far the halt has come."""

@@ -129,6 +129,10 @@ class RecordTopics:
         """Hash: order group id -> JSON OrderGroupRecord."""
         return self._of(f"groups:{strategy}")
 
+    def armed(self) -> str:
+        """Set of order group ids that the exchange has shown as armed."""
+        return self._of("armed")
+
     def strategies(self) -> str:
         """Hash: strategy -> JSON {uid}; every strategy whose executor ever took over."""
         return self._of("strategies")

@@ -342,6 +342,11 @@ async def test_a_group_triggered_while_nobody_listened_latches(world: World) -> 
     world.start()
     await world.ready()
     await world.take_over()
+
+    async def seen() -> Any:
+        return await result(world.record.store.client.sismember(world.record.topics.armed(), world.fence.group))
+
+    await until(seen, 10, "the armed group is not seen")
     world.kill()
     await world.rest.trigger_order_group(world.fence.group)
     world.start()
@@ -351,6 +356,19 @@ async def test_a_group_triggered_while_nobody_listened_latches(world: World) -> 
 
     (cause,) = (await until(latched, 15, "a group that tripped unseen is not noticed")).values()
     assert cause.source == "GroupTripped"
+
+
+async def test_a_group_that_was_never_seen_armed_is_no_cause(world: World) -> None:
+    """An exchange that shows every group without auto-cancel must not halt everybody at once."""
+    world.start()
+    await world.ready()
+    world.kill()
+    await world.take_over()
+    await world.rest.trigger_order_group(world.fence.group)
+    world.start()
+    await world.ready()
+    await asyncio.sleep(1)
+    assert await world.record.causes() == {}
 
 
 async def test_what_a_dead_executor_left_is_fenced_and_brought_to_its_end(world: World) -> None:
