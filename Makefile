@@ -27,7 +27,7 @@ run: install ## Trade a recorded NFL game here and now: no account, no key, no c
 	@$(VENV)/bin/touchline up $(SAMPLES) $(ARGS)
 
 test: install ## Every test that needs no cluster
-	@$(VENV)/bin/pytest -n 2 --dist loadgroup -m "not cluster and not load" $(ARGS)
+	@$(VENV)/bin/pytest -n 4 --dist loadgroup -m "not cluster and not load" $(ARGS)
 
 test-cluster: install ## Tests on a real Kubernetes (the current context, if it is a kind or test one) and on its node
 	@TOUCHLINE_REQUIRE_CLUSTER=1 $(VENV)/bin/pytest -m cluster $(ARGS)
