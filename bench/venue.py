@@ -66,6 +66,10 @@ class Venue:
         return socket
 
     def _command(self, to: Subscriber, command: dict[str, Any]) -> None:
+        if command["cmd"] == "list_subscriptions":
+            held = [{"channel": channel, "sid": sid} for channel, (sid, _) in to.channels.items()]
+            to.send({"type": "ok", "id": command["id"], "msg": held})
+            return
         params = command["params"]
         if command["cmd"] == "subscribe":
             for channel in params["channels"]:
