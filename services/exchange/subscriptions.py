@@ -117,7 +117,7 @@ class Subscriptions:
                 frames = self._numbered(frame, sid, seq, now) if sid in self._by_sid else [frame]
                 return frames + self._failed(frame, now)
             case OkFrame(sid=None):
-                return [frame]
+                return []  # the answer to `ask`: that it came is all it says
             case UnsubscribedFrame():
                 return [frame]  # of a sid that we let go
             case _:

@@ -63,6 +63,14 @@ def test_frames_in_order_are_delivered_and_ok_takes_a_number(subs) -> None:
     assert commands(subs) == []
 
 
+def test_a_question_is_asked_and_its_answer_is_no_frame_of_the_feed(subs) -> None:
+    subs.ask()
+    (command,) = commands(subs)
+    assert command["cmd"] == "list_subscriptions"
+    assert subs.accept(OkFrame("s", 0, command["id"], None, None), 1) == []
+    assert subs.accept(delta(3), 1) == [delta(3)]
+
+
 def test_a_gap_voids_all_books_of_the_sid_and_asks_for_them(subs) -> None:
     assert subs.accept(delta(4), 1) == [GapFrame("s", 0, 1, "orderbook_delta", 3, 4, ("A", "B"))]
     (command,) = commands(subs)
