@@ -19,13 +19,18 @@ def deleted(resource: RiskPolicy | TradingStrategy | Invalid) -> bool:
     return bool(stamp)
 
 
+def policy_named(strategy: TradingStrategy | Invalid) -> str:
+    """The policy that a strategy names, also when the rest of it does not parse."""
+    return strategy.policy if isinstance(strategy, Invalid) else strategy.spec.risk_policy_ref.name
+
+
 def left_of_strategy(world: World, strategy: TradingStrategy | Invalid, executors: int) -> str:
     """What a deleted strategy waits for; "" when it may go. `executors` are its processes as observed."""
     if abandoned(strategy):
         return ""
     if executors:
         return f"{executors} executors still run"
-    policy = strategy.policy if isinstance(strategy, Invalid) else strategy.spec.risk_policy_ref.name
+    policy = policy_named(strategy)
     if policy not in world.policy_by_name:
         # A policy does not go before the orders of all its strategies have ended.
         return ""

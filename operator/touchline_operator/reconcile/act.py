@@ -8,7 +8,7 @@ from typing import Any
 
 from touchline_operator import names
 from touchline_operator.api import RiskPolicy, TradingStrategy
-from touchline_operator.decide.drain import deleted, left_of_policy, left_of_strategy
+from touchline_operator.decide.drain import abandoned, deleted, left_of_policy, left_of_strategy, policy_named
 from touchline_operator.decide.halt import manual_cause
 from touchline_operator.decide.mirror import behind, to_assert
 from touchline_operator.decide.status import Observed, policy_status, running, strategy_status
@@ -97,14 +97,31 @@ class Reconciler:
         resource = _resource(world, key)
         if resource is None or not deleted(resource):
             return ""
-        if isinstance(resource, RiskPolicy) or key.kind == "policy":
-            left = left_of_policy(world, world.policy_by_name[key.name], await self._executors_of(key.name))
-        else:
-            mine = await self.cluster.owned({names.LOOP: key.label})
-            left = left_of_strategy(world, world.strategy_by_name[key.name], running(mine, names.Role.EXECUTOR))
+        left = await self._left(world, key)
+        if not left and not abandoned(resource):
+            # The facts of this pass may be those of a moment before: an order may have been claimed since.
+            left = await self._left(await self._afresh(world, key), key)
         if not left:
             await self.cluster.release(_kind(key), key.name)
         return left
+
+    async def _left(self, world: World, key: LoopKey) -> str:
+        """What a deleted resource waits for in this world; "" when it may go."""
+        if key.kind == "policy":
+            return left_of_policy(world, world.policy_by_name[key.name], await self._executors_of(key.name))
+        mine = await self.cluster.owned({names.LOOP: key.label})
+        return left_of_strategy(world, world.strategy_by_name[key.name], running(mine, names.Role.EXECUTOR))
+
+    async def _afresh(self, world: World, key: LoopKey) -> World:
+        """The same resources with what the record says now; a record that does not answer has no facts."""
+        name = key.name if key.kind == "policy" else policy_named(world.strategy_by_name[key.name])
+        if name not in world.policy_by_name:
+            return world
+        try:
+            facts = {name: await self.feed.facts(name)}
+        except RecordUnreachableError:
+            facts = {}
+        return World(world.strategies, world.policies, facts)
 
     async def _latch(self, world: World, name: str) -> bool:
         """Latch what the spec asks for and what the record lost; whether anything was latched."""

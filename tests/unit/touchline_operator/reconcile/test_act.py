@@ -447,6 +447,21 @@ async def test_strategies_of_one_moment_share_a_reading_until_the_record_speaks(
     assert bench.executors() == [0]
 
 
+async def test_a_deleted_strategy_is_let_go_only_by_what_the_record_says_now(bench):
+    bench.reconciler.others_ms = bench.reconciler._gatherer.others_ms = 2_000
+    await bench.turn()
+    await bench.reconciler.reconcile(LoopKey("strategy", "sunday"))
+    bench.feed.by_policy["house"] = PolicyFacts(open_orders={"sunday": 1})  # claimed after this moment's reading
+    bench.cluster.delete_resource("TradingStrategy", "sunday")
+    for _ in range(3):
+        await bench.reconciler.reconcile(LoopKey("strategy", "sunday"))
+    assert ("TradingStrategy", "sunday") in bench.cluster.written
+    bench.clock.now_ms += 10_000
+    bench.feed.by_policy["house"] = PolicyFacts()
+    await bench.reconciler.reconcile(LoopKey("strategy", "sunday"))
+    assert ("TradingStrategy", "sunday") not in bench.cluster.written
+
+
 async def test_a_written_status_is_no_other_world(bench):
     before = await bench.reconciler.world()
     await bench.turn()
