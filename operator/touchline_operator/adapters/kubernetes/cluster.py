@@ -87,9 +87,10 @@ class KubernetesCluster:
         live = self._mirror.store(kind).get(self._namespace, name)
         if live is None:
             return
-        await self._patch(live, {"status": status}, names.STATUS_FIELD_MANAGER, "status")
-        for said in announcements(live.get("status") or {}, status):
-            self._announcer.announce(live, said)
+        # What was not written is written, and told, by the next pass.
+        if await self._patch(live, {"status": status}, names.STATUS_FIELD_MANAGER, "status"):
+            for said in announcements(live.get("status") or {}, status):
+                self._announcer.announce(live, said)
 
     async def hold(self, kind: names.Kind, name: str) -> None:
         live = self._mirror.store(kind).get(self._namespace, name)
@@ -124,8 +125,8 @@ class KubernetesCluster:
         told = {"waiting": waits.reason, "message": f"{waits.reason}: {waits.message}"}
         return made | {"status": made.get("status", {}) | told}
 
-    async def _patch(self, live: Object, part: Object, manager: str, sub: str = "") -> None:
-        """Apply a part of a resource that people own. One that is gone, or another by now, is fine."""
+    async def _patch(self, live: Object, part: Object, manager: str, sub: str = "") -> bool:
+        """Apply a part of a resource that people own; whether it was. One that is gone, or another by now, is fine."""
         kind, meta = live["kind"], live["metadata"]
         # The uid makes it an update: without it an apply to a deleted resource would create one.
         head = {"name": meta["name"], "namespace": self._namespace, "uid": meta["uid"]}
@@ -133,8 +134,9 @@ class KubernetesCluster:
         try:
             made = await self._api.apply(CUSTOM[kind], body, manager, sub)
         except (NotFoundError, ConflictError):
-            return
+            return False
         self._mirror.store(kind).put(made)
+        return True
 
 
 _ROLES = frozenset(str(role) for role in names.Role)
