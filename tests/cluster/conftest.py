@@ -24,6 +24,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         need_node(os.environ)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """skaffold's tests last: once the kubelet has pulled an image from a registry it no longer takes the same image
+    under another name for preloaded, asks a registry for it, and every later pod of the other tests waits."""
+    items.sort(key=lambda item: item.path.name == "test_skaffold.py")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if FIGURES.rows:
         terminalreporter.section("figures of the node")
