@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from services.exchange.errors import ExchangeError, NotFound
+from services.exchange.errors import ExchangeError
 from services.exchange.models import OrderRef
 from services.ledger.desk import Desk
+from services.ledger.fencing import fence
 from services.ledger.halt import ExecutorView, Halt
 from services.ledger.port import Venue
 from services.ledger.writer import Writer
@@ -185,10 +186,5 @@ class Halter:
         }
 
     async def _trigger(self, halt: Halt, group: str, strategy: str, body: OrderGroupRecord) -> None:
-        if body.state == "open":
-            await self._writer.mark_group(strategy, group, body)
-        try:
-            await self._venue.trigger_order_group(group)
-        except NotFound:
-            self._app.log.info("group-gone", group=group)
+        await fence(self._writer, self._venue, self._app.log, strategy=strategy, group=group, body=body)
         halt.triggered(group, self._app.clock.mono_ms())

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
-from services.exchange.errors import ExchangeError, NotFound
+from services.exchange.errors import ExchangeError
 from services.exchange.resolve import Resolver
+from services.ledger.fencing import fence
 from services.ledger.port import Venue
 from services.ledger.writer import Writer
 from services.runtime.app import App
@@ -60,12 +61,6 @@ class Orphans:
         """Trigger a group once in this ledger's life; one that is marked may never have reached the exchange."""
         if group in self._fenced or body.state == "deleted":
             return
-        if body.state == "open":
-            await self._writer.mark_group(strategy, group, body)
-        try:
-            await self._venue.trigger_order_group(group)
-        except NotFound:
-            self._app.log.info("group-gone", group=group)
-        else:
+        if await fence(self._writer, self._venue, self._app.log, strategy=strategy, group=group, body=body):
             self._app.log.warning("orphan-fenced", strategy=strategy, group=group)
         self._fenced.add(group)
