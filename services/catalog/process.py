@@ -23,6 +23,10 @@ RETRY_SECONDS = 1.0
 async def main(app: App[config.Catalog]) -> None:
     """Poll every event until told to stop."""
     app.subject = ",".join([*app.config.events, *app.config.series])
+    for event in app.config.events:
+        app.status.expect(f"catalog:{event}", f"event {event} is not read yet")
+    for series in app.config.series:
+        app.status.expect(f"slate:{series}", f"series {series} is not read yet")
     clock = SystemClock()
     # Only public calls: this process needs no key, so it gets none.
     async with ExchangeReads(app.config.exchange.rest_url, None, Budget(TIERS["basic"], clock), clock) as exchange:

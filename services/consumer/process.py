@@ -24,6 +24,7 @@ async def main(app: App[config.Consumer]) -> None:
     """Serve one event until told to stop."""
     app.subject = app.config.event
     app.count_from_zero("entries", "signals", "dead")
+    app.status.expect("feed", "no book yet")
     consumer = Consumer(app)
     if not await consumer.wait_for_catalog():
         return

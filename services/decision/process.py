@@ -28,6 +28,8 @@ async def main(app: App[config.DecisionConfig]) -> None:
     """Decide for one strategy on one event until told to stop."""
     app.subject = app.config.strategy
     app.count_from_zero("decisions", "intents", "dead")
+    app.status.expect("catalog", "no catalog entry read yet")
+    app.status.expect("risk", "no risk view read yet")
     try:
         fair = FairValue(app.config.models)
     except UnknownModelError as error:

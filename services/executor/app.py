@@ -38,6 +38,7 @@ async def main(app: App[ExecutorConfig]) -> None:
     cfg = app.config
     app.subject = cfg.strategy
     app.count_from_zero("orders", "fills")
+    app.status.expect("writer", "no writer lease yet")
     keys = await first_key(app, cfg.exchange)
     if keys is None:
         return

@@ -35,6 +35,7 @@ async def main(app: App[config.Ingest]) -> None:
     cfg = app.config
     app.subject = cfg.event
     app.count_from_zero("failed_writes", "bad_frames", "exchange_errors")
+    app.status.expect("exchange", "no frame of the exchange yet")
     entry = await _catalog(app)
     keys = await first_key(app, app.config.exchange) if entry else None
     if entry is None or keys is None:

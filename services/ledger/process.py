@@ -38,6 +38,7 @@ async def main(app: App[LedgerConfig]) -> None:
     cfg = app.config
     app.subject = cfg.policy
     app.count_from_zero("booked", "settled")
+    app.status.expect("grant", "no trading lease yet")
     keys = await first_key(app, cfg.exchange)
     if keys is None:
         return

@@ -37,16 +37,23 @@ class Heartbeats:
         return [f"{name} silent for {now - at} ms" for name, (at, within) in self._last.items() if now - at > within]
 
 
+STARTING = "Starting"
+
+
 class Status:
     """Whether the process can do its work, in a CamelCase reason and a sentence. Ready means no reason."""
 
     def __init__(self) -> None:
-        self._faults: dict[str, Fault] = {"start": Fault("Starting", "not yet connected")}
+        self._faults: dict[str, Fault] = {"start": Fault(STARTING, "not yet connected")}
         self._notices: dict[str, tuple[str, str]] = {}
 
     def fault(self, part: str, reason: str, message: str, *, spec: bool = False, event: str = "") -> None:
         """`part` cannot work. `spec`: only another spec or Secret mends it; `event`: the one event it is about."""
         self._faults[part] = Fault(reason, message, spec, event)
+
+    def expect(self, part: str, message: str) -> None:
+        """`part` has not been looked at yet: not ready until it is cleared. Called before a role's first await."""
+        self._faults.setdefault(part, Fault(STARTING, message))
 
     def fault_is_new(self, part: str, reason: str) -> bool:
         """Whether `part` does not have this reason yet: the moment to say it once in the log."""
@@ -75,8 +82,9 @@ class Status:
         return next(iter(self._notices.values()), ("", "")) if self.ready else self.first()
 
     def first(self) -> tuple[str, str]:
-        """(reason, message) of the first fault, or ("", "")."""
-        return next(((fault.reason, fault.message) for fault in self._faults.values()), ("", ""))
+        """(reason, message) of the first fault, or ("", ""); what is found wrong before what only has not begun."""
+        found = sorted(self._faults.values(), key=lambda fault: fault.reason == STARTING)
+        return next(((fault.reason, fault.message) for fault in found), ("", ""))
 
     def faults(self) -> tuple[Fault, ...]:
         """What a report holds: those that a spec must mend first, because the list is bounded."""

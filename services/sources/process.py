@@ -25,6 +25,7 @@ async def main(app: App[config.Source]) -> None:
     cfg = app.config
     app.subject = cfg.name
     app.count_from_zero("polls", "states")
+    app.status.expect("bus", "not asked yet")
     factory = PLUGINS.get(cfg.plugin)
     if factory is None:
         message = f"source {cfg.name}: no plug-in {cfg.plugin!r}; known: {', '.join(sorted(PLUGINS))}"

@@ -180,13 +180,17 @@ class Reconciler:
         return running(found, names.Role.EXECUTOR)
 
     async def _deployments(self, world: World, key: LoopKey) -> list[Object]:
-        """What `key` depends on: its own Deployments and, for a strategy, the shared ones of its feed and events."""
+        """What `key` depends on: its own Deployments and, for a strategy, those of its feed, its events and its policy.
+
+        Without the ledger's trading lease no order leaves: a strategy is not ready before that.
+        """
         keys = [key]
         strategy = world.strategy_by_name.get(key.name) if key.kind == "strategy" else None
         feed = world.feed_of(strategy) if isinstance(strategy, TradingStrategy) else None
         if isinstance(strategy, TradingStrategy) and feed is not None:
             keys.append(LoopKey("feed", feed))
             keys += [LoopKey("event", feed, event) for event in strategy_events(world, strategy)]
+            keys.append(LoopKey("policy", strategy.spec.risk_policy_ref.name))
         found = [made for one in keys for made in await self.cluster.owned({names.LOOP: one.label})]
         return [made for made in found if made["kind"] == "Deployment"]
 

@@ -83,7 +83,7 @@ def test_the_commands_of_the_page(tmp_path: Path) -> None:
                 check=False, timeout=100,
             )  # fmt: skip
             command = line.split()[1]
-            assert done.returncode in {0} | ALLOWED.get(command, set()), f"{line}: {done.stderr}"
+            assert done.returncode in {0} | ALLOWED.get(command, set()), f"{line}: {done.stdout}{done.stderr}"
             assert (done.stdout + done.stderr).strip(), line
             if command == "halt":
                 shown = subprocess.run(

@@ -196,7 +196,7 @@ def report(bench, role, *, ready=True, reason="", message=""):
 
 async def test_what_a_shared_process_reports_is_the_strategys_condition(bench):
     await bench.turn()
-    roles = ("catalog", "ingest", "source", "consumer", "decision", "executor")
+    roles = ("catalog", "ingest", "source", "consumer", "decision", "executor", "ledger")
     bench.feed.live = {r.process: r for role in roles if (r := report(bench, role))}
     await bench.turn()
     assert bench.condition("TradingStrategy", "sunday", "Ready")["status"] == "True"
@@ -207,6 +207,22 @@ async def test_what_a_shared_process_reports_is_the_strategys_condition(bench):
         ready = bench.condition("TradingStrategy", "sunday", "Ready")
         assert (ready["status"], ready["reason"]) == ("False", "ProcessNotReady")
         assert ready["message"] == f"{bad.process}: EventNotFound: no such event"
+
+
+async def test_a_strategy_is_not_ready_while_its_ledger_grants_no_trading_lease(bench):
+    await bench.turn()
+    roles = ("catalog", "ingest", "source", "consumer", "decision", "executor")
+    bench.feed.live = {r.process: r for role in roles if (r := report(bench, role))}
+    await bench.turn()
+    assert bench.condition("TradingStrategy", "sunday", "Ready")["status"] == "False"
+    why = report(bench, "ledger", ready=False, reason="NoTradingLease", message="books are not reconciled yet")
+    bench.feed.live[why.process] = why
+    await bench.turn()
+    told = bench.condition("TradingStrategy", "sunday", "Ready")
+    assert (told["status"], told["message"]) == ("False", f"{why.process}: {why.reason}: {why.message}")
+    bench.feed.live[why.process] = report(bench, "ledger")
+    await bench.turn()
+    assert bench.condition("TradingStrategy", "sunday", "Ready")["status"] == "True"
 
 
 async def test_status_rests_when_nothing_changes_and_times_move_only_on_a_flip(bench):
