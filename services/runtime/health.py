@@ -38,22 +38,25 @@ class Heartbeats:
 
 
 STARTING = "Starting"
+"""Reason of a part that was not looked at yet: not ready, and nothing that is wrong."""
 
 
 class Status:
     """Whether the process can do its work, in a CamelCase reason and a sentence. Ready means no reason."""
 
     def __init__(self) -> None:
-        self._faults: dict[str, Fault] = {"start": Fault(STARTING, "not yet connected")}
+        self._faults: dict[str, Fault] = {}
+        self._expected: dict[str, str] = {"start": "not yet connected"}
         self._notices: dict[str, tuple[str, str]] = {}
 
     def fault(self, part: str, reason: str, message: str, *, spec: bool = False, event: str = "") -> None:
         """`part` cannot work. `spec`: only another spec or Secret mends it; `event`: the one event it is about."""
+        self._expected.pop(part, None)
         self._faults[part] = Fault(reason, message, spec, event)
 
     def expect(self, part: str, message: str) -> None:
         """`part` has not been looked at yet: not ready until it is cleared. Called before a role's first await."""
-        self._faults.setdefault(part, Fault(STARTING, message))
+        self._expected[part] = message
 
     def fault_is_new(self, part: str, reason: str) -> bool:
         """Whether `part` does not have this reason yet: the moment to say it once in the log."""
@@ -65,6 +68,7 @@ class Status:
 
     def clear(self, part: str) -> None:
         self._faults.pop(part, None)
+        self._expected.pop(part, None)
 
     def notice(self, part: str, reason: str, message: str) -> None:
         """Something that people must mend while the work goes on; no reason takes it away."""
@@ -82,9 +86,9 @@ class Status:
         return next(iter(self._notices.values()), ("", "")) if self.ready else self.first()
 
     def first(self) -> tuple[str, str]:
-        """(reason, message) of the first fault, or ("", ""); what is found wrong before what only has not begun."""
-        found = sorted(self._faults.values(), key=lambda fault: fault.reason == STARTING)
-        return next(((fault.reason, fault.message) for fault in found), ("", ""))
+        """(reason, message) of the first fault, else of what was not looked at yet, else ("", "")."""
+        found = [(fault.reason, fault.message) for fault in self._faults.values()]
+        return next(iter(found + [(STARTING, message) for message in self._expected.values()]), ("", ""))
 
     def faults(self) -> tuple[Fault, ...]:
         """What a report holds: those that a spec must mend first, because the list is bounded."""
@@ -92,7 +96,7 @@ class Status:
 
     @property
     def ready(self) -> bool:
-        return not self._faults
+        return not self._faults and not self._expected
 
 
 class CounterCollector(Collector):

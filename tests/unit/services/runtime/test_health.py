@@ -16,9 +16,13 @@ def test_what_was_not_looked_at_is_not_ready_and_tells_nothing_before_what_is_wr
     assert status.ready
 
 
-def test_what_is_known_of_a_part_is_not_forgotten_by_expecting_it() -> None:
+def test_a_fault_that_was_expected_away_is_one_fault() -> None:
     status = Status()
     status.clear("start")
-    status.fault("bus", "BusUnavailable", "refused")
     status.expect("bus", "not asked yet")
+    assert (status.ready, status.faults()) == (False, ())
+    status.fault("bus", "BusUnavailable", "refused")
     assert status.first() == ("BusUnavailable", "refused")
+    assert len(status.faults()) == 1
+    status.clear("bus")
+    assert status.ready
