@@ -10,6 +10,11 @@ ExchangeError
 └── KeyFileError          a key file that cannot be used; says what to do
 """
 
+from typing import Final
+
+UNREADABLE: Final = "unreadable"
+"""Code of a refusal whose body is none of the venue's error shapes: something in between may have said it."""
+
 
 class ExchangeError(Exception):
     """Base of all errors of this package."""

@@ -21,7 +21,7 @@ from services.exchange.frames import (
     UserOrderFrame,
 )
 from services.exchange.models import BookSide, Level, Outcome
-from services.exchange.wire import Cash, Count, Price, SignedCount, decode_field, explain
+from services.exchange.wire import UNDECODABLE, Cash, Count, Price, SignedCount, decode_field, explain
 
 
 def _text(details: dict[str, Any], name: str) -> str:
@@ -337,11 +337,11 @@ def decode_frame(raw: bytes, session: str, received_ms: int) -> Frame:
     """One text frame of the venue. Never raises: what does not parse is a BadFrame."""
     try:
         return _decoder.decode(raw).frame(session, received_ms)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         field, problem = explain(error)
         try:
             envelope = _decode_envelope(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNDECODABLE:
             envelope = _Envelope()
         text = f"{field}: {problem}" if field else problem
         return BadFrame(session, received_ms, raw, text, envelope.sid, envelope.seq)

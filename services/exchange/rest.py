@@ -7,14 +7,15 @@ import msgspec
 
 from services.exchange import models
 from services.exchange.budget import CANCEL_COST
-from services.exchange.errors import DecodeError, OutcomeUnknown
+from services.exchange.errors import UNREADABLE, DecodeError, OutcomeUnknown, PermanentError
 from services.exchange.reads import ExchangeReads
-from services.exchange.transport import Call, MaybeSent, segment
+from services.exchange.transport import Answer, Call, MaybeSent, segment
 from trading_logic.money import format_count, format_price
 
 ORDERS_PATH: Final = "/portfolio/events/orders"
 _BATCH_PATH: Final = "/portfolio/events/orders/batched"
 _GROUPS_PATH: Final = "/portfolio/order_groups"
+_JSON_TYPE: Final = "application/json"
 
 
 class _Done(models.Wire, frozen=True, kw_only=True):
@@ -101,7 +102,7 @@ class ExchangeRest(WitnessRest):
 
         Raises:
             OutcomeUnknown: it may exist. Look for it by its client order id; never send it again.
-            PermanentError: the venue refused it (code `order_already_exists`: an earlier send with this id arrived).
+            PermanentError: the venue refused it in its own words (`order_already_exists`: an earlier send arrived).
             TemporaryError: proof that nothing was created: no connection, no budget, no time left, 429.
 
         A cancelled caller must treat the order as OutcomeUnknown.
@@ -111,15 +112,36 @@ class ExchangeRest(WitnessRest):
             response = await self._transport.send(call, max_wait_s=max_wait_s, time_left=time_left)
         except MaybeSent as error:
             raise OutcomeUnknown(str(error), client_order_id=order.client_order_id) from error
+        except PermanentError as error:
+            if error.code != UNREADABLE:
+                raise
+            raise OutcomeUnknown(
+                f"answered {error.status} in words that are not the exchange's: {error.message}",
+                client_order_id=order.client_order_id,
+            ) from error
         if response.status >= 500:
             raise OutcomeUnknown(f"the venue answered {response.status}", client_order_id=order.client_order_id)
         try:
-            return self._transport.decode(call, response.content, models.CreateAck)
+            return self._acknowledged(call, order, response)
         except DecodeError as error:
             raise OutcomeUnknown(
                 f"the venue answered {response.status} without a complete order: {error}",
                 client_order_id=order.client_order_id,
             ) from error
+
+    def _acknowledged(self, call: Call, order: models.CreateOrder, response: Answer) -> models.CreateAck:
+        """The venue's word that it has this very order. Raises DecodeError for anything less."""
+        if response.content_type != _JSON_TYPE:
+            raise DecodeError(call.where, "", f"the answer came as {response.content_type}")
+        ack = self._transport.decode(call, response.content, models.CreateAck)
+        if not ack.order_id:
+            raise DecodeError(call.where, "order_id", "empty")
+        if ack.client_order_id not in {None, order.client_order_id}:
+            raise DecodeError(call.where, "client_order_id", f"of another order: {ack.client_order_id}")
+        if ack.fill_count + ack.remaining_count > order.count:
+            counts = (format_count(count) for count in (ack.fill_count, ack.remaining_count, order.count))
+            raise DecodeError(call.where, "fill_count", "{} filled and {} open of {}".format(*counts))
+        return ack
 
     async def create_order_group(self, contracts_limit: int, *, exchange_index: int | None = None) -> str:
         """Id of a new group that trips after `contracts_limit` (1/100 contract) filled in 15 s. Sent once.

@@ -13,6 +13,7 @@ from yarl import URL
 from services.exchange.budget import DEFAULT_COST, Budget, Kind
 from services.exchange.clock import Clock
 from services.exchange.errors import (
+    UNREADABLE,
     AuthenticationError,
     ExchangeError,
     NotFound,
@@ -20,7 +21,7 @@ from services.exchange.errors import (
     TemporaryError,
 )
 from services.exchange.signer import RequestSigner
-from services.exchange.wire import BodyDecoder
+from services.exchange.wire import UNDECODABLE, BodyDecoder
 
 T = TypeVar("T")
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -51,6 +52,7 @@ class Answer:
 
     status: int
     content: bytes
+    content_type: str = ""
 
     @property
     def text(self) -> str:
@@ -203,7 +205,7 @@ class Transport:
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=self._timeout_s, connect=connect_s),
         ) as response:
-            return Answer(response.status, await response.read())
+            return Answer(response.status, await response.read(), response.content_type)
 
     def _refusal(self, call: Call, response: Answer, now_ms: int) -> ExchangeError:
         status = response.status
@@ -261,20 +263,22 @@ def _reason(error: Exception) -> str:
 
 
 def _problem(response: Answer) -> tuple[str, str]:
-    """Code and message of the venue's three error shapes: nested, flat, bare message."""
+    """Code and message of the venue's three error shapes: nested, flat, bare message. UNREADABLE for anything else."""
     try:
         body: Any = msgspec.json.decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         body = None
     if not isinstance(body, dict):
-        return "no_code", response.text[:200] or "no body"
+        return UNREADABLE, response.text[:200] or "no body"
     nested = body.get("error")
     if isinstance(nested, str):
         return nested.replace(" ", "_"), nested
     source = nested if isinstance(nested, dict) else body
     code, message, details = source.get("code"), source.get("message"), source.get("details")
     said = [part for part in (message, details, source.get("msg")) if isinstance(part, str) and part]
-    return (code if isinstance(code, str) and code else "no_code"), ": ".join(said) or response.text[:200]
+    if not isinstance(code, str) or not code:
+        code = "no_code" if said else UNREADABLE
+    return code, ": ".join(said) or response.text[:200]
 
 
 def _describe(response: Answer) -> str:

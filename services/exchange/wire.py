@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -109,6 +109,10 @@ _FIELD_DECODERS: dict[Any, Callable[[Any], int]] = {
 }
 
 
+UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes from outside. The last is for thousands of brackets, also in fields nobody reads."""
+
+
 def decode_field(kind: Any, value: Any) -> int:
     """The `dec_hook` of every decoder in this package."""
     return _FIELD_DECODERS[kind](value)
@@ -119,7 +123,9 @@ _PATH = re.compile(r"^(?P<problem>.*) - at `(?P<path>[^`]+)`$", re.DOTALL)
 
 
 def explain(error: Exception) -> tuple[str, str]:
-    """Split a msgspec error into the path of the field and what is wrong with it."""
+    """Split one of UNDECODABLE into the path of the field and what is wrong with it."""
+    if isinstance(error, RecursionError):
+        return "", "nested too deep"
     text = str(error)
     found = _PATH.match(text)
     problem, path = (found["problem"], found["path"].removeprefix("$").removeprefix(".")) if found else (text, "")
@@ -142,7 +148,7 @@ class BodyDecoder:
             decoder = self._decoders[model] = msgspec.json.Decoder(model, dec_hook=decode_field)
         try:
             result: T = decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             field, problem = explain(error)
             raise DecodeError(where, field, problem) from error
         return result

@@ -31,7 +31,10 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     On requests: ``delay_ms``; ``refuse`` closes the connection unread; ``silent`` reads and never answers;
     ``status_*`` answer without the exchange. After the exchange has acted: ``drop_reply_after_accept`` resets
     the connection, ``half_close_after_accept`` ends it in our direction only, ``error_500_after_accept`` and
-    ``empty_2xx_after_accept`` hide what was done.
+    ``empty_2xx_after_accept`` hide what was done, and the rest of ``*_after_accept`` garble the answer:
+    ``html_200`` and ``html_403`` are pages of something in between, ``not_json``, ``cut_json`` and ``no_order_id``
+    are bodies that say too little, ``wrong_type`` is the right body called a text, ``cut_reply`` ends the connection
+    in the middle of the body.
 
     On frames of ``match.channel``, whose numbers count on in every case: ``gap`` swallows one, ``repeat``
     sends it twice, ``reorder`` sends it after the next one, ``delta_before_snapshot`` does so with a snapshot,
@@ -51,6 +54,13 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         "half_close_after_accept",
         "error_500_after_accept",
         "empty_2xx_after_accept",
+        "html_200_after_accept",
+        "html_403_after_accept",
+        "not_json_after_accept",
+        "cut_json_after_accept",
+        "no_order_id_after_accept",
+        "wrong_type_after_accept",
+        "cut_reply_after_accept",
         "gap",
         "repeat",
         "reorder",

@@ -20,6 +20,7 @@ ALWAYS = (
     ("kill -9 record", "then a halt"),
     ("record one order older", "while it trades"),
     ("exchange: 500 after accepting", "while it trades"),
+    ("exchange: garbage after accepting", "while it trades"),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from typing import Any
 
@@ -58,6 +59,22 @@ async def test_a_lost_answer_is_resolved_by_evidence_and_never_sent_again(
     # And it goes on trading.
     after = await world.wish(rec, "s", 2)
     assert await ends(rec, helpers, after.id) == "executed"
+
+
+GARBAGE = ("html_200", "html_403", "not_json", "cut_json", "no_order_id", "wrong_type", "cut_reply")
+
+
+async def test_garbage_after_accepting_is_unknown_and_found_at_the_exchange(world: Any, helpers: Any) -> None:
+    rec, _ = await started(world, helpers, "s")
+    for n, kind in enumerate(GARBAGE):
+        await world.fault(action=f"{kind}_after_accept", match=ORDERS)
+        intent = await world.wish(rec, "s", n)
+        assert await ends(rec, helpers, intent.id) == "executed", kind
+        assert await field(rec, intent.id, "order_id") == accepted(world, "s")[-1]["order_id"]
+        events = [json.loads(fields[b"j"]) for _, fields in await rec.store.client.xrange(rec.topics.orders())]
+        states = [event["state"] for event in events if event["intent_id"] == intent.id]
+        assert states == ["claimed", "unknown", "executed"], kind
+        assert len(accepted(world, "s")) == n + 1
 
 
 async def test_an_answer_that_says_nothing_and_no_order_is_abandoned_only_by_evidence(world: Any, helpers: Any) -> None:

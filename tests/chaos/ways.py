@@ -166,6 +166,18 @@ def answered(action: str, times: int, match: dict[str, str], **more: int) -> Str
     return strike
 
 
+def garbled(*kinds: str) -> Strike:
+    """The exchange accepts, and its answer to each order is garbage of the next kind, twice around."""
+
+    async def strike(up: Running) -> None:
+        for kind in kinds * 2:
+            await up.fault(action=f"{kind}_after_accept", match=ORDERS)
+        await asyncio.sleep(10)
+        await up.clear_faults()
+
+    return strike
+
+
 async def outage(up: Running) -> None:
     await up.outage(4_000)
     await asyncio.sleep(4)
@@ -222,6 +234,11 @@ def catalogue() -> list[Death]:
         Death("exchange: accepts and hangs up", trading, answered("drop_reply_after_accept", 4, ORDERS)),
         Death("exchange: accepts, half-closes", trading, answered("half_close_after_accept", 2, ORDERS)),
         Death("exchange: empty answer after accepting", trading, answered("empty_2xx_after_accept", 4, ORDERS)),
+        Death("exchange: a page instead of an answer, after accepting", trading, garbled("html_200", "html_403")),
+        Death(
+            "exchange: garbage after accepting", trading, garbled("not_json", "cut_json", "no_order_id", "wrong_type")
+        ),
+        Death("exchange: accepts, answers half", trading, garbled("cut_reply")),
         Death("exchange: silent to orders", trading, answered("silent", 2, ORDERS)),
         Death("exchange: refuses connections of orders", trading, answered("refuse", 6, ORDERS)),
         Death("exchange: answers orders 3 s late", trading, answered("delay_ms", 3, ORDERS, ms=3_000)),

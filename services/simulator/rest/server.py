@@ -22,6 +22,8 @@ MAX_BODY = 1024 * 1024
 _SILENT_S = 3600.0
 """How long a silent request stays open, unless the client ends it."""
 
+_PAGE = b"<html><head><title>Just a moment</title></head><body>Please try again.</body></html>"
+
 _log = logging.getLogger(__name__)
 _Edge = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -139,7 +141,7 @@ async def _fault_before(venue: Venue, fault: Fault, request: web.Request) -> web
     return None
 
 
-async def _fault_after(fault: Fault, request: web.Request, reply: Reply) -> web.Response:
+async def _fault_after(fault: Fault, request: web.Request, reply: Reply) -> web.StreamResponse:
     """Faults that hide what the exchange has already done."""
     match fault.action:
         case "error_500_after_accept":
@@ -152,9 +154,42 @@ async def _fault_after(fault: Fault, request: web.Request, reply: Reply) -> web.
             request.transport.write_eof()
             await asyncio.sleep(_SILENT_S)
             _abort(request)
+        case "cut_reply_after_accept":
+            return await _cut(request, reply)
+        case "html_200_after_accept" | "html_403_after_accept":
+            return web.Response(body=_PAGE, status=int(fault.action[5:8]), content_type="text/html")
         case _:
-            pass
+            return _garbled(fault, reply)
     return json_response(reply.body, reply.status)
+
+
+def _garbled(fault: Fault, reply: Reply) -> web.Response:
+    """The answer with a body or a type that says less than it should; as it is for every other fault."""
+    whole, kind = msgspec.json.encode(reply.body), "application/json"
+    match fault.action:
+        case "not_json_after_accept":
+            whole = b"\x00\xff OK order accepted"
+        case "cut_json_after_accept":
+            whole = whole[: len(whole) // 2]
+        case "no_order_id_after_accept":
+            whole = msgspec.json.encode({name: value for name, value in reply.body.items() if name != "order_id"})
+        case "wrong_type_after_accept":
+            kind = "text/plain"
+        case _:
+            return json_response(reply.body, reply.status)
+    return web.Response(body=whole, status=reply.status, content_type=kind)
+
+
+async def _cut(request: web.Request, reply: Reply) -> web.StreamResponse:
+    """A whole head that promises the body's length, half of the body, and the end of the connection."""
+    whole = msgspec.json.encode(reply.body)
+    answer = web.StreamResponse(status=reply.status, headers={"Content-Type": "application/json"})
+    answer.content_length = len(whole)
+    await answer.prepare(request)
+    await answer.write(whole[: len(whole) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return answer
 
 
 def _abort(request: web.Request) -> None:

@@ -4,6 +4,15 @@ import aiohttp
 import pytest
 
 PHI = "KXNFLGAME-25SEP04DALPHI-PHI"
+ORDER = {
+    "ticker": PHI,
+    "client_order_id": "x",
+    "side": "bid",
+    "price": "0.10",
+    "count": "1",
+    "time_in_force": "good_till_canceled",
+    "self_trade_prevention_type": "taker_at_cross",
+}
 CREATE = {"method": "POST", "path_prefix": "/trade-api/v2/portfolio/events/orders"}
 
 
@@ -61,6 +70,35 @@ async def test_gap_swallows_one_number(quiet):
         await quiet.two.order("bid", "0.11", "1")
         frame = await stream.next()
         assert (frame["seq"], frame["msg"]["price_dollars"]) == (3, "0.1100")
+
+
+GARBLED = [
+    ("html_200_after_accept", 200, "text/html", b"<html>"),
+    ("html_403_after_accept", 403, "text/html", b"<html>"),
+    ("not_json_after_accept", 201, "application/json", b"\x00\xff"),
+    ("cut_json_after_accept", 201, "application/json", b"{"),
+    ("no_order_id_after_accept", 201, "application/json", b"{"),
+    ("wrong_type_after_accept", 201, "text/plain", b"{"),
+]
+
+
+@pytest.mark.parametrize(("action", "status", "kind", "begins"), GARBLED)
+async def test_garbled_answers_after_accept(quiet, action, status, kind, begins):
+    await quiet.admin("POST", "/faults", {"action": action, "match": CREATE})
+    url = quiet.simulator.rest_url + CREATE["path_prefix"].removeprefix("/trade-api/v2")
+    async with quiet.http.post(url, json=ORDER, headers=quiet.one.headers("POST", CREATE["path_prefix"])) as answer:
+        body = await answer.read()
+    assert (answer.status, answer.content_type) == (status, kind)
+    assert body.startswith(begins)
+    assert (b'"order_id"' in body and body.endswith(b"}")) == (action == "wrong_type_after_accept")
+    assert await accepted(quiet) == ["x"]
+
+
+async def test_a_reply_that_ends_in_the_middle(quiet):
+    await quiet.admin("POST", "/faults", {"action": "cut_reply_after_accept", "match": CREATE})
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await quiet.one.order("bid", "0.10", "1", client_order_id="x")
+    assert await accepted(quiet) == ["x"]
 
 
 @pytest.mark.parametrize("body", [{"action": "explode"}, {}, {"action": "gap", "typo": 1}])

@@ -81,11 +81,11 @@ class Seen:
 
 @dataclass
 class FakeVenue:
-    """Answers requests from a list: (status, body), or "hang", or "reset". The last answer repeats."""
+    """Answers requests from a list: (status, body), all bytes as they go out, or "hang", or "reset". The last repeats."""
 
     url: str = ""
     seen: list[Seen] = field(default_factory=list)
-    answers: list[tuple[int, bytes] | str] = field(default_factory=list)
+    answers: list[tuple[int, bytes] | bytes | str] = field(default_factory=list)
 
     def then(self, *answers) -> None:
         self.answers = [
@@ -109,6 +109,9 @@ class FakeVenue:
                 if isinstance(answer, str):
                     writer.transport.abort()
                     return
+                if isinstance(answer, bytes):
+                    writer.write(answer)
+                    break
                 status, content = answer
                 writer.write(
                     f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n".encode()

@@ -67,6 +67,12 @@ def test_a_bad_frame_names_the_field_and_keeps_its_number(old, new, said) -> Non
     assert (frame.sid, frame.seq) == (1, 2)
 
 
+def test_a_frame_of_brackets_is_a_bad_frame() -> None:
+    frame = decode_frame(DELTA.replace(b"{", b'{"x":' + b"[" * 9000 + b"]" * 9000 + b",", 1), "s", 7)
+    assert isinstance(frame, BadFrame)
+    assert frame.error == "nested too deep"
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_stop_the_decoder(raw) -> None:
     assert isinstance(decode_frame(raw, "s", 7), BadFrame)

@@ -97,11 +97,74 @@ async def test_create_sends_strings_and_reads_integers(rest, venue) -> None:
     ],
 )
 async def test_create_sends_once_and_says_when_it_does_not_know(rest, venue, answer, said) -> None:
+    await _unknown(rest, venue, answer, said)
+
+
+async def _unknown(rest, venue, answer, said) -> None:
     venue.then(answer)
     with pytest.raises(OutcomeUnknown, match=said) as caught:
         await rest.create_order(ORDER)
     assert caught.value.client_order_id == "c-1"
     assert len(venue.seen) == 1
+
+
+WHOLE = json.dumps(FILLED).encode()
+PAGE = b"<html><body>Please try again</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((200, PAGE), "without a complete order"),
+        ((201, WHOLE[:-20]), "without a complete order"),
+        ((201, WHOLE + b"}"), "without a complete order"),
+        ((201, b"\x00\xff\xfe"), "without a complete order"),
+        ((201, b"null"), "without a complete order"),
+        ((201, b"[]"), "without a complete order"),
+        ((201, b'{"x":' * 2000), "without a complete order: .*nested too deep"),
+        ((201, {name: value for name, value in FILLED.items() if name != "order_id"}), "order_id: missing"),
+        ((201, {**FILLED, "order_id": ""}), "order_id: empty"),
+        ((201, {**FILLED, "order_id": None}), "order_id"),
+        ((201, {**FILLED, "client_order_id": "c-2"}), "client_order_id: of another order: c-2"),
+        ((201, {**FILLED, "fill_count": "10.51"}), r"fill_count: 10\.51 filled and 0\.00 open of 10\.50"),
+        ((201, {**FILLED, "fill_count": "-1.00"}), "fill_count"),
+        ((201, {**FILLED, "remaining_count": "NaN"}), "remaining_count"),
+        ((204, b""), "without a complete order"),
+    ],
+)
+async def test_a_2xx_that_says_too_little_is_no_order(rest, venue, answer, said) -> None:
+    await _unknown(rest, venue, answer, said)
+
+
+def _raw(*head: str, body: bytes = WHOLE) -> bytes:
+    return "\r\n".join(("HTTP/1.1 201 Created", *head, "", "")).encode() + body
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (_raw("content-type: text/html", f"content-length: {len(WHOLE)}"), "as text/html"),
+        (_raw("content-type: text/plain; charset=utf-16", f"content-length: {len(WHOLE)}"), "as text/plain"),
+        (_raw("content-type: application/json", f"content-length: {len(WHOLE)}", body=WHOLE[:9]), "Payload"),
+        (_raw("content-type: application/json", "transfer-encoding: chunked", body=b"9\r\n" + WHOLE[:9]), "Payload"),
+        (_raw("content-type: application/json", "transfer-encoding: chunked", body=b"zz\r\n" + WHOLE), "Error"),
+        (_raw("content-type: application/json", "content-encoding: gzip", f"content-length: {len(WHOLE)}"), "Error"),
+        (_raw("content-type: application/json", "content-length: many"), "Error"),
+        (b"HTTP/1.1 201 Created\r\ncontent-ty", "Error"),
+        (b"HTTP/1.1 2o1 Created\r\n\r\n", "Error"),
+        (b"\x16\x03\x01\x02\x00" * 9, "Error"),
+        (b"", "Error"),
+    ],
+)
+async def test_an_answer_that_is_no_http_or_ends_in_the_middle_is_no_order(rest, venue, answer, said) -> None:
+    await _unknown(rest, venue, answer, said)
+
+
+@pytest.mark.parametrize("status", [302, 403, 404, 409])
+@pytest.mark.parametrize("body", [b"", PAGE, b"\xff", b"{", b"{}", b'"no"', b'{"error":{}}'])
+async def test_a_refusal_not_in_the_exchanges_words_proves_nothing(rest, venue, status, body) -> None:
+    """Something in between said it; the order may be behind it."""
+    await _unknown(rest, venue, (status, body), f"answered {status} in words that are not the exchange's")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +179,6 @@ async def test_create_sends_once_and_says_when_it_does_not_know(rest, venue, ans
         ),
         (400, {"code": "bad_request", "message": "x", "details": "json: no"}, PermanentError, "bad_request"),
         (400, {"msg": "Parameter validation failed"}, PermanentError, "no_code"),
-        (301, b"", PermanentError, "no_code"),
     ],
 )
 async def test_create_refused_is_permanent_and_sent_once(rest, venue, status, body, kind, code) -> None:
