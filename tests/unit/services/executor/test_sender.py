@@ -73,7 +73,11 @@ class _Venue:
             {"order_id": "o", "client_order_id": asked["client_order_id"], "fill_count": asked["count"],
              "remaining_count": "0.00", "ts_ms": 1}
         ).encode()  # fmt: skip
-        writer.write(b"HTTP/1.1 201 X\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        writer.write(
+            b"HTTP/1.1 201 X\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+            % len(body)
+            + body
+        )
         writer.close()
 
 
