@@ -68,11 +68,10 @@ class Sender:
                 wire.last_look(order, intent, app.config.limits, app.config.entry, fence.group) or self._fence_fault()
             )
             if fault is not None:
-                reason = f"{fault.rule}: {fault.value}, limit {fault.limit}"
                 app.log.error(
                     "stopped-before-socket", intent=intent.id, rule=fault.rule, value=fault.value, limit=fault.limit
                 )
-                return await self._settle(intent, "refused", order_id="", filled=0, remaining=0, reason=reason)
+                return await self._stopped(intent, fault)
             return await self._send(intent, order)
         finally:
             session.in_flight.discard(intent.id)
@@ -139,8 +138,20 @@ class Sender:
         self._resolve.set()
         return state
 
+    async def _stopped(self, intent: Intent, no: Refusal) -> OrderState:
+        reason = f"{no.rule}: {no.value}, limit {no.limit}"
+        return await self._settle(intent, "refused", order_id="", filled=0, remaining=0, reason=reason, no=no)
+
     async def _settle(
-        self, intent: Intent, state: OrderState, *, order_id: str, filled: int, remaining: int, reason: str
+        self,
+        intent: Intent,
+        state: OrderState,
+        *,
+        order_id: str,
+        filled: int,
+        remaining: int,
+        reason: str,
+        no: Refusal | None = None,
     ) -> OrderState:
         """Write the outcome. When the record is away the order stays `claimed` there: the resolver asks the venue."""
         answer = await self._rec.outcome(
@@ -151,6 +162,7 @@ class Sender:
             remaining=remaining,
             reason=reason,
             now_ms=self._app.clock.wall_ms(),
+            no=no,
         )
         if answer != "ok":
             # The private stream was quicker and has written a later state; that one stands.

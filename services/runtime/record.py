@@ -157,13 +157,21 @@ class Record:
         remaining: int,
         reason: str,
         now_ms: int,
+        no: Refusal | None = None,
     ) -> str:
-        """Write one step of an order's life: "ok", or "no:<state>" when no order goes from there to `state`."""
+        """Write one step of an order's life: "ok", or "no:<state>" when no order goes from there to `state`.
+
+        `no` is the check of ours that stopped a claimed order, None where the exchange speaks.
+        """
         t = self.topics
+        said = (no.rule, no.value, no.limit) if no is not None else ("", "", "")
         reply = await result(
             self._outcome(
                 keys=[t.order(intent_id), t.by_order_id(), t.orders(), t.counts()],
-                args=[intent_id, state, order_id, filled, remaining, reason, now_ms, ",".join(states_before(state))],
+                args=[
+                    *(intent_id, state, order_id, filled, remaining, reason, now_ms, ",".join(states_before(state))),
+                    *said,
+                ],
             )
         )
         return str(reply.decode())

@@ -330,8 +330,9 @@ TERMINAL_ORDER_STATES: frozenset[OrderState] = frozenset({"executed", "canceled"
 class OrderEvent(Message, frozen=True, gc=False, tag="order"):
     """One step of an order's life, written in the call that changed it.
 
-    `kind` stands at the gate's own steps (claimed, dropped); `rule`, `value` and `limit` are its no to a dropped
-    wish. They are empty at every other step.
+    `kind` stands at the gate's own steps (claimed, dropped). `rule`, `value` and `limit` are our own no: the gate's to
+    a dropped wish, the last look's to a refused order. They are empty at every other step and where the exchange
+    refused.
     """
 
     intent_id: str

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 import redis
 
-from touchline_operator.adapters.local.evidence import FILE, KEPT, Chronicle, EvidenceError, read_evidence
+from touchline_operator.adapters.local.evidence import FILE, KEPT, Chronicle, Desk, EvidenceError, read_evidence
 from touchline_operator.adapters.local.view import View
 from touchline_operator.adapters.redis import RedisRiskFeed
+from touchline_operator.cli.why.answer import event_answer, gate_checks
 from touchline_operator.desired.world import PolicyFacts
 from touchline_operator.ports import RecordUnreachableError
 from trading_logic.contracts import codec, topics
@@ -87,12 +88,35 @@ async def test_exits_are_counted_apart_and_each_order_once(run):
         step("x", "canceled", order_id="o2"),
         step("r", "claimed", kind="entry"),
         step("r", "refused", reason="400"),
+        step("l", "claimed", kind="entry"),
+        step("l", "refused", reason="maxPrice: 1, limit 2", rule="maxPrice", value="1", limit="2"),
     ):
         run.client.xadd(NAMES.orders(), {codec.JSON_FIELD: body})
     await run.look(view(), 1, last=True)
     assert read_evidence(run.folder).orders[f"s/{EVENT}"] == {
-        "claimed": 2, "accepted": 1, "filled": 1, "refused": 1, "exit:claimed": 1, "exit:accepted": 1,
+        "claimed": 3, "accepted": 1, "filled": 1, "refused": 2, "refused:maxPrice": 1, "exit:claimed": 1,
+        "exit:accepted": 1,
     }  # fmt: skip
+
+
+async def test_why_tells_a_no_of_the_last_look_from_one_of_the_exchange(run):
+    for body in (
+        step("r", "claimed", kind="entry"),
+        step("r", "refused", reason="400 bad"),
+        step("l", "claimed", kind="entry"),
+        step("l", "refused", reason="maxPrice: 1, limit 2", rule="maxPrice", value="1", limit="2"),
+    ):
+        run.client.xadd(NAMES.orders(), {codec.JSON_FIELD: body})
+    await run.look(view(), 1, last=True)
+    found = read_evidence(run.folder)
+    found.desks["d"] = Desk("s", "house", EVENT)
+    assert [(c.rule, c.value, c.limit, c.answer) for c in gate_checks(found.stories["l"])] == [
+        ("last look: maxPrice", "1", "2", "NO")
+    ]
+    [funnel] = event_answer(found, EVENT, running=False, now_ms=1).funnels
+    [accepted] = [stage for stage in funnel.stages if stage.stage == "accepted"]
+    said = {(no.rule, no.count, no.value, no.limit) for no in accepted.refused}
+    assert said == {("maxPrice", 1, "1", "2"), ("exchange", 1, "400 bad", "accepted")}
 
 
 async def test_fills_are_kept_and_what_else_guards_bookings_is_not(run):

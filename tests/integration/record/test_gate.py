@@ -16,7 +16,7 @@ from services.runtime.streams import GroupReader
 from trading_logic.contracts import codec
 from trading_logic.contracts import record as shapes
 from trading_logic.contracts.config import Limits
-from trading_logic.contracts.messages import ExitPlan, Intent
+from trading_logic.contracts.messages import ExitPlan, Intent, OrderEvent
 from trading_logic.contracts.topics import RecordTopics
 from trading_logic.refusal import Refusal
 
@@ -226,6 +226,26 @@ async def test_outcomes_only_follow_the_states_they_may(rec: Record) -> None:
     assert await rec.store.client.hget(rec.topics.reserved(), "i1") == b"M|G|5200000"
     assert await rec.store.client.hget(rec.topics.by_order_id(), "o1") == b"i1"
     assert await rec.outcome("nobody", "refused", **args) == "no:absent"
+
+
+async def test_a_no_after_the_claim_stands_in_the_orders_stream_with_rule_value_and_limit(rec: Record) -> None:
+    args = {"order_id": "", "filled": 0, "remaining": 0, "reason": "r", "now_ms": NOW}
+    await ask(rec)
+    assert await rec.outcome("i1", "refused", no=Refusal("maxPrice", "9950", "100 to 9900"), **args) == "ok"
+    await ask(rec, intent(id="i2"))
+    assert await rec.outcome("i2", "refused", **args) == "ok"
+    steps = [fields[b"j"] for _, fields in await rec.store.client.xrange(rec.topics.orders())]
+    read = codec.Reader(OrderEvent)
+    said = [(e.state, e.rule, e.value, e.limit) for e in map(read.json, steps)]
+    assert said == [
+        ("claimed", "", "", ""), ("refused", "maxPrice", "9950", "100 to 9900"),
+        ("claimed", "", "", ""), ("refused", "", "", ""),
+    ]  # fmt: skip
+    # As written before steps had these fields.
+    older = {
+        name: value for name, value in msgspec.json.decode(steps[1]).items() if name not in {"rule", "value", "limit"}
+    }
+    assert read.json(msgspec.json.encode(older)).rule == ""
 
 
 async def test_one_writer_per_strategy_and_every_take_over_is_a_new_term(rec: Record) -> None:

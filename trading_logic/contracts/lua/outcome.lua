@@ -1,6 +1,7 @@
 -- One step of an order's life, by the executor. Reservations stay: the ledger alone removes them.
 -- KEYS order, by-order-id, orders, counts
--- ARGV intent id, new state, order id ('' keeps), filled, remaining, reason, now_ms, states it may come from (csv)
+-- ARGV intent id, new state, order id ('' keeps), filled, remaining, reason, now_ms, states it may come from (csv),
+--      rule, value, limit: the no of a check of ours after the claim, '' for what the exchange said
 -- Returns 1, or {0, state} as text 'no:<state>' when the order is not in one of those states
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return 'no:absent' end
@@ -22,5 +23,6 @@ local o = redis.call('HMGET', KEYS[1], 'client_order_id', 'order_id', 'strategy'
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', 100000, '*', 'j', cjson.encode({
   t = 'order', intent_id = ARGV[1], client_order_id = o[1], order_id = o[2], strategy = o[3], market = o[4],
   state = ARGV[2], filled = filled, remaining = remaining, reason = ARGV[6], epoch = tonumber(o[5]),
-  term = tonumber(o[6]), at_ms = tonumber(ARGV[7]), trace = o[7] }))
+  term = tonumber(o[6]), at_ms = tonumber(ARGV[7]), trace = o[7],
+  rule = ARGV[9], value = ARGV[10], limit = ARGV[11] }))
 return 'ok'

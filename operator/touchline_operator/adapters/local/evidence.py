@@ -115,9 +115,11 @@ class Evidence(msgspec.Struct):
     stories: dict[str, Story]  # by intent
     fills: dict[str, FillReport]
     orders: dict[str, dict[str, int]]
-    """<strategy>/<event> -> claimed, accepted, filled, refused, dropped:<rule>; those of exits begin with `exit:`."""
+    """<strategy>/<event> -> claimed, accepted, filled, dropped:<rule>, refused and, of these, refused:<rule> by the
+    executor's last look; those of exits begin with `exit:`."""
     refused: dict[str, Decision]  # <strategy>/<event>/<rule> -> the last decision that it refused
-    dropped: dict[str, OrderEvent]  # <strategy>/<event>/<rule> -> the last wish that the gate dropped by it
+    dropped: dict[str, OrderEvent]
+    """<strategy>/<event>/<rule> -> the last wish that the gate dropped by it; refused:<rule> for the last look."""
 
 
 def read_evidence(run: Path) -> Evidence:
@@ -342,6 +344,9 @@ class Chronicle:
             self._evidence.dropped[f"{step.strategy}/{event}/{step.rule}"] = step
         elif step.state in {"claimed", "refused"}:
             one_more(step.state)
+            if step.rule:
+                one_more(f"refused:{step.rule}")
+                self._evidence.dropped[f"{step.strategy}/{event}/refused:{step.rule}"] = step
         if step.order_id and not (before and before.order_id):
             one_more("accepted")
         if step.filled and not (before and before.filled):

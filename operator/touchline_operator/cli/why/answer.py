@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -194,13 +194,22 @@ def gate_checks(story: Story) -> tuple[Check, ...]:
     """The gate's rules in order. The gate's own answer stands: what was read before it only gives the values."""
     first = story.steps[0]
     if first.state != "dropped":
-        return tuple(Check(v.rule, v.value, v.limit, "yes") for v in story.gate)
+        return (*(Check(v.rule, v.value, v.limit, "yes") for v in story.gate), *_last_look(story))
     no = Check(first.rule, first.value, first.limit, "NO")
     at = next((i for i, v in enumerate(story.gate) if v.rule == first.rule), None)
     if at is None:
         return (no,)
     passed = (Check(v.rule, v.value, v.limit, "yes") for v in story.gate[:at])
     return (*passed, no, *(Check(v.rule, "", "", "not asked") for v in story.gate[at + 1 :]))
+
+
+def _last_look(story: Story) -> tuple[Check, ...]:
+    """The check before the socket that stopped what the gate had let pass."""
+    return tuple(
+        Check(f"last look: {step.rule}", step.value, step.limit, "NO")
+        for step in story.steps
+        if step.state == "refused" and step.rule
+    )
 
 
 def _worth(found: Evidence, market: str, info: MarketInfo) -> tuple[int, int | None]:
@@ -273,22 +282,22 @@ def _funnel(found: Evidence, event: str, strategy: str, policy: str) -> FunnelAn
         )
     orders = found.orders.get(f"{strategy}/{event}", {})
     stages.append(StageAnswer("intents", counts.get("intents", 0), ()))
-    dropped = [(name.removeprefix("dropped:"), n) for name, n in orders.items() if name.startswith("dropped:")]
-    last = {rule: found.dropped.get(f"{strategy}/{event}/{rule}") for rule, _ in dropped}
-    stages.append(
-        StageAnswer(
-            "claimed",
-            orders.get("claimed", 0),
-            _sorted(Refusing(r, n, s.value if (s := last[r]) else "", s.limit if s else "") for r, n in dropped),
-        )
-    )
-    refused = orders.get("refused", 0)
-    no = next((s.steps[-1].reason for s in reversed(_of(found, strategy, event)) if s.steps[-1].state == "refused"), "")
-    stages.append(
-        StageAnswer(
-            "accepted", orders.get("accepted", 0), (Refusing("exchange", refused, no, "accepted"),) if refused else ()
-        )
-    )
+
+    def ours(how: str, key: str) -> Iterator[Refusing]:
+        for name, n in orders.items():
+            if name.startswith(how):
+                rule = name.removeprefix(how)
+                step = found.dropped.get(f"{strategy}/{event}/{key}{rule}")
+                yield Refusing(rule, n, step.value if step else "", step.limit if step else "")
+
+    stages.append(StageAnswer("claimed", orders.get("claimed", 0), _sorted(ours("dropped:", ""))))
+    by_us = list(ours("refused:", "refused:"))
+    by_exchange = orders.get("refused", 0) - sum(row.count for row in by_us)
+    lasts = (story.steps[-1] for story in reversed(_of(found, strategy, event)))
+    no = next((step.reason for step in lasts if step.state == "refused" and not step.rule), "")
+    if by_exchange:
+        by_us.append(Refusing("exchange", by_exchange, no, "accepted"))
+    stages.append(StageAnswer("accepted", orders.get("accepted", 0), _sorted(by_us)))
     stages.append(StageAnswer("filled", orders.get("filled", 0), ()))
     exits = {name.removeprefix("exit:"): n for name, n in orders.items() if name.startswith("exit:")}
     return FunnelAnswer(strategy, policy, tuple(stages), exits)

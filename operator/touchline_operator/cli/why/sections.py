@@ -233,9 +233,9 @@ def _funnel(funnel: FunnelAnswer) -> Section:
     if funnel.exits:
         rows.append(("exits", str(funnel.exits.get("claimed", 0)), "", "", ""))
         rows += [
-            ("", "", f"{name.removeprefix('dropped:')} {n}", "-", "-")
+            ("", "", f"{name.partition(':')[2]} {n}", "-", "-")
             for name, n in funnel.exits.items()
-            if name.startswith("dropped:")
+            if name.startswith(("dropped:", "refused:"))
         ]
     title = f"strategy {funnel.strategy}, policy {funnel.policy}"
     return Section(title, rows, ("stage", "left", "refused by", "last value", "limit"))

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client import Histogram
 
@@ -19,6 +20,7 @@ from services.runtime.record import Claimed
 from trading_logic.contracts import config
 from trading_logic.contracts.messages import ExitPlan, Intent
 from trading_logic.orders import intent_id
+from trading_logic.refusal import Refusal
 
 NOW_S = 1_000.0
 
@@ -48,12 +50,14 @@ class _Record:
     def __init__(self, lease_ms: int) -> None:
         self.lease_ms = lease_ms
         self.outcomes: list[tuple[str, str]] = []
+        self.noes: list[Refusal | None] = []
 
     async def claim(self, *_: Any) -> Claimed:
         return Claimed(self.lease_ms)
 
-    async def outcome(self, _intent: str, state: str, *, reason: str, **_: Any) -> str:
+    async def outcome(self, _intent: str, state: str, *, reason: str, no: Refusal | None, **_: Any) -> str:
         self.outcomes.append((state, reason))
+        self.noes.append(no)
         return "ok"
 
 
@@ -136,3 +140,29 @@ async def test_an_order_that_must_wait_for_budget_leaves_only_while_it_may(
     assert (state, len(venue.orders)) == (("executed", 1) if leaves else ("refused", 0))
     if not leaves:
         assert "nothing was sent" in rec.outcomes[0][1]
+
+
+class _Unreachable:
+    async def create_order(self, *_: Any, **__: Any) -> None:
+        raise AssertionError("the last look let it pass")
+
+
+@pytest.mark.parametrize(
+    ("change", "session", "no"),
+    [
+        ({"price": 9_950}, {}, Refusal("maxPrice", "9950", "100 to 9900")),
+        ({"cost": 1}, {}, Refusal("cost", "1000000", "1")),
+        ({}, {"trading": False}, Refusal("trading", "stopped", "trading")),
+        ({}, {"writer_until_ms": 999_000}, Refusal("writerLease", "-1000", "> 0")),
+    ],
+)
+async def test_a_no_of_the_last_look_reaches_the_record_with_rule_value_and_limit(
+    change: dict[str, Any], session: dict[str, Any], no: Refusal
+) -> None:
+    clock, rec = _Clock(), _Record(10_000)
+    now = clock.mono_ms()
+    held = Session("t", term=1, epoch=1, group="g", **{"trading": True, "writer_until_ms": now + 10_000} | session)
+    sender = Sender(_app(clock), rec, _Unreachable(), held, asyncio.Event())  # type: ignore[arg-type]  # fakes
+    assert await sender.carry(msgspec.structs.replace(_intent(now), **change)) == "refused"
+    assert rec.outcomes == [("refused", f"{no.rule}: {no.value}, limit {no.limit}")]
+    assert rec.noes == [no]
