@@ -34,6 +34,7 @@ def explained(asked: Asked, draft: Draft, decision: Decision, intent: Intent | N
         fee=_fee(asked, draft),
         sizing=draft.sizing,
         checks=checks(asked, draft, decision),
+        prior_total=signal.prior_total,
     )
     return msgspec.structs.replace(decision, explanation=told)
 

@@ -262,6 +262,7 @@ class Explanation(msgspec.Struct, frozen=True, gc=False):
     fee: int | None  # worst-case fee of one contract at the price, cash
     sizing: Sizing | None
     checks: tuple[Verdict, ...]  # in the order they were asked; the first no is the last
+    prior_total: int | None = None  # points expected before the start, 1/100 point
 
 
 class Decision(Message, frozen=True, gc=False, tag="decision"):

@@ -6,7 +6,16 @@ import msgspec
 import pytest
 import redis
 
-from touchline_operator.adapters.local.evidence import FILE, KEPT, Chronicle, Desk, EvidenceError, read_evidence
+from touchline_operator.adapters.local.evidence import (
+    FILE,
+    FILLS_KEPT,
+    KEPT,
+    Chronicle,
+    Desk,
+    EvidenceError,
+    Traded,
+    read_evidence,
+)
 from touchline_operator.adapters.local.view import View
 from touchline_operator.adapters.redis import RedisRiskFeed
 from touchline_operator.cli.why.answer import event_answer, gate_checks
@@ -126,6 +135,25 @@ async def test_fills_are_kept_and_what_else_guards_bookings_is_not(run):
     assert read_evidence(run.folder).fills == {"f1": fill}
 
 
+async def test_fills_are_bounded_and_what_they_come_to_goes_on(run):
+    def fill(n):
+        side = "yes" if n % 2 else "no"
+        return FillReport(
+            f"f{n}", f"o{n}", MARKET, side, 5_000 + n % 7, 100 * (n % 3 + 1), is_taker=True, fee=n, at_ms=n
+        )
+
+    made = [fill(n) for n in range(FILLS_KEPT + 40)]
+    for part in (made[:700], made[700:]):
+        run.client.hset(NAMES.booked(), mapping={one.fill_id: msgspec.json.encode(one) for one in part})
+        booked = run.client.hlen(NAMES.booked())
+        await run.look(View(facts={"house": PolicyFacts()}, booked={"house": booked}), 1, last=True)
+    found = read_evidence(run.folder)
+    assert sorted(found.fills) == sorted(one.fill_id for one in made[-FILLS_KEPT:])
+    signed = [one.count if one.side == "yes" else -one.count for one in made]
+    cost = sum(n * one.yes_price for n, one in zip(signed, made, strict=True))
+    assert found.traded == {MARKET: Traded(sum(signed), cost, sum(one.fee for one in made))}
+
+
 async def test_what_cannot_be_read_or_written_is_said_and_no_more(run):
     run.client.xadd(NAMES.orders(), {codec.JSON_FIELD: b"{"})
     with pytest.raises(RecordUnreachableError, match="unreadable"):
@@ -139,6 +167,6 @@ async def test_what_cannot_be_read_or_written_is_said_and_no_more(run):
 
 
 async def test_evidence_of_another_version_says_what_to_do(run):
-    (run.folder / FILE).write_text('{"version": 2}')
+    (run.folder / FILE).write_text('{"version": 1}')
     with pytest.raises(EvidenceError, match="another version: run touchline up again"):
         read_evidence(run.folder)

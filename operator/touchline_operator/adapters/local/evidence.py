@@ -34,6 +34,8 @@ from trading_logic.risk.limits import ORDER_WINDOW_MS
 FILE = "evidence.json"
 KEPT = 300
 """Orders, and trades that became none, that are kept in full: the newest. Counts go on."""
+FILLS_KEPT = 5 * KEPT
+"""Fills that are kept in full: the newest. What they come to is added up for all."""
 READ = 1_000
 WRITE_EVERY_MS = 2_000
 WAIT_LOOKS = 20
@@ -97,10 +99,23 @@ class Story(msgspec.Struct):
     gate_ms: int = 0
 
 
+class Traded(msgspec.Struct, frozen=True):
+    """All fills of a market in YES terms: signed contracts (NO below zero), what they cost at YES prices, fees."""
+
+    count: int
+    cost: int
+    fees: int
+
+    def and_(self, fill: FillReport) -> Traded:
+        """With one fill more."""
+        count = fill.count if fill.side == "yes" else -fill.count
+        return Traded(self.count + count, self.cost + count * fill.yes_price, self.fees + fill.fee)
+
+
 class Evidence(msgspec.Struct):
     """A run as far as it came by `at_ms`."""
 
-    version: Literal[1]
+    version: Literal[2]
     stamp: str
     began_ms: int
     at_ms: int
@@ -114,6 +129,7 @@ class Evidence(msgspec.Struct):
     trades: dict[str, Decision]  # by intent
     stories: dict[str, Story]  # by intent
     fills: dict[str, FillReport]
+    traded: dict[str, Traded]  # by market
     orders: dict[str, dict[str, int]]
     """<strategy>/<event> -> claimed, accepted, filled, dropped:<rule>, refused and, of these, refused:<rule> by the
     executor's last look; those of exits begin with `exit:`."""
@@ -165,13 +181,14 @@ class Chronicle:
 
     def __init__(self, feed: RedisRiskFeed, namespace: str, run: Path, began_ms: int) -> None:
         self._feed, self._namespace, self._run = feed, namespace, run
-        self._evidence = Evidence(1, run.name, began_ms, 0, {}, {}, {}, {}, {}, {}, [], {}, {}, {}, {}, {}, {})
+        self._evidence = Evidence(2, run.name, began_ms, 0, {}, {}, {}, {}, {}, {}, [], {}, {}, {}, {}, {}, {}, {})
         self._reports: dict[str, Report] = {}
         self._past: dict[str, Counter[str]] = {}
         self._seen: dict[str, str] = {}
         self._open: set[str] = set()
         self._waiting: dict[str, tuple[Account, int]] = {}
         self._fills: dict[str, int] = {}
+        self._added: set[bytes] = set()
         self._limits: dict[str, config.Limits] = {}
         self._order = codec.Reader(OrderEvent)
         self._written_ms = 0
@@ -251,10 +268,21 @@ class Chronicle:
         await self._orders(names, before or self._evidence.accounts.get(policy))
         if view.booked[policy] != self._fills.get(policy):
             self._fills[policy] = view.booked[policy]
-            for body in (await done(self._feed.record.hgetall(names.booked()))).values():
-                if body.startswith(b'{"t":"fill"'):  # the hash also guards transfers
-                    fill = msgspec.json.decode(body, type=FillReport)
-                    self._evidence.fills[fill.fill_id] = fill
+            self._booked(await done(self._feed.record.hgetall(names.booked())))
+
+    def _booked(self, rows: Mapping[bytes, bytes]) -> None:
+        """Add the fills that are new; each is added up once, also when it is no longer kept."""
+        found = self._evidence
+        new = []
+        for key, body in rows.items():
+            if key not in self._added and body.startswith(b'{"t":"fill"'):  # the hash also guards transfers
+                new.append(msgspec.json.decode(body, type=FillReport))
+                self._added.add(key)
+        for fill in sorted(new, key=lambda fill: fill.at_ms):
+            found.fills[fill.fill_id] = fill
+            found.traded[fill.market] = found.traded.get(fill.market, Traded(0, 0, 0)).and_(fill)
+        for fill_id in list(found.fills)[: max(0, len(found.fills) - FILLS_KEPT)]:
+            del found.fills[fill_id]
 
     async def _account(
         self, names: topics.RecordTopics, facts: PolicyFacts, ledger: config.LedgerConfig, now_ms: int

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from touchline_operator.adapters.local.evidence import Evidence, Story
+from touchline_operator.adapters.local.evidence import Evidence, Story, Traded
 from trading_logic.contracts.messages import Decision, FillReport, GameState, MarketInfo, TopOfBook
 from trading_logic.money import DOLLAR_PRICE
 from trading_logic.refusal import Verdict
@@ -213,13 +213,9 @@ def _last_look(story: Story) -> tuple[Check, ...]:
 
 
 def _worth(found: Evidence, market: str, info: MarketInfo) -> tuple[int, int | None]:
-    """Net position (YES above zero) and what all fills of the market gained, net of fees.
-
-    In YES terms a fill of `n` contracts (NO below zero) at `p` has gained n * (v - p) when one YES is worth `v`.
-    """
-    fills = [fill for fill in found.fills.values() if fill.market == market]
-    signed = [(fill.count if fill.side == "yes" else -fill.count, fill) for fill in fills]
-    held = sum(count for count, _ in signed)
+    """Net position (YES above zero) and what all fills of the market gained, net of fees, when one YES is worth `v`."""
+    traded = found.traded.get(market, Traded(0, 0, 0))
+    held = traded.count
     value = {"yes": DOLLAR_PRICE, "no": 0}.get(info.result)
     if held and value is None:
         marked = [p for a in found.accounts.values() for p in a.positions if p.market == market and p.count == held]
@@ -227,8 +223,7 @@ def _worth(found: Evidence, market: str, info: MarketInfo) -> tuple[int, int | N
             return held, None
         price = marked[0].mark // abs(held)
         value = price if held > 0 else DOLLAR_PRICE - price
-    gained = sum(count * ((value or 0) - fill.yes_price) for count, fill in signed)
-    return held, gained - sum(fill.fee for fill in fills)
+    return held, held * (value or 0) - traded.cost - traded.fees
 
 
 # ---------------------------------------------------------------------------------------------- an event

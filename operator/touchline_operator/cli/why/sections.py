@@ -7,7 +7,15 @@ from datetime import UTC, datetime
 
 from touchline_operator.cli.table import game_text
 from touchline_operator.cli.why.answer import Check, DeskAnswer, EventAnswer, FunnelAnswer, MarketAnswer, OrderAnswer
-from trading_logic.contracts.messages import CatalogEntry, Decision, Explanation, FillReport, Intent, TopOfBook
+from trading_logic.contracts.messages import (
+    CatalogEntry,
+    Decision,
+    Explanation,
+    FillReport,
+    Intent,
+    MarketInfo,
+    TopOfBook,
+)
 from trading_logic.money import DOLLAR_PRICE, format_cash, format_count, format_dollars, format_fraction, format_price
 
 Row = tuple[str, ...]
@@ -73,6 +81,7 @@ def market_sections(found: MarketAnswer, entry: CatalogEntry) -> list[Section]:
             f"{found.market.title}, {found.market.status}"
             + (f", {found.market.result} won" if found.market.result else ""),
         ),
+        ("line", _line(found.market, entry)),
         ("game", game_text(entry, found.game)),
     ]
     if found.top is None or found.feed_age_ms is None:
@@ -86,6 +95,27 @@ def market_sections(found: MarketAnswer, entry: CatalogEntry) -> list[Section]:
     for desk in found.desks:
         sections += _desk_sections(desk, entry)
     return sections
+
+
+def _line(market: MarketInfo, entry: CatalogEntry) -> str:
+    """On what YES pays, and what that cost before the start."""
+    team = entry.home if market.outcome == "home" else entry.away
+    points = _points(market.strike)
+    pays = {
+        "winner": f"{team} wins",
+        "spread": f"{team} wins by more than {points}",
+        "total": f"more than {points} points are scored",
+    }[market.line]
+    prior = (
+        "no price yet from before the start"
+        if market.prior is None
+        else f"{format_price(market.prior)} before the start"
+    )
+    return f"{market.line}: YES pays when {pays}; {prior}"
+
+
+def _points(hundredths: int) -> str:
+    return format_count(hundredths).rstrip("0").rstrip(".")
 
 
 def _desk_sections(desk: DeskAnswer, entry: CatalogEntry) -> list[Section]:
@@ -143,6 +173,8 @@ def _facts(told: Explanation, decision: Decision, entry: CatalogEntry) -> str:
     if told.game is None:
         return "no game state"
     prior = "" if told.prior_home_ppm is None else f", prior of a home win {format_fraction(told.prior_home_ppm)}"
+    if told.prior_total is not None:
+        prior += f", prior total {_points(told.prior_total)} points"
     cached = ", from a cache" if told.game_degraded else ""
     age = decision.decided_ms - told.game.received_ms
     return f"{game_text(entry, told.game)}, {told.game.status}, {age} ms old{cached}{prior}"

@@ -33,6 +33,12 @@ def test_a_trade_names_all_that_it_looked_at(scene):
     assert all(check.passed and check.value and check.limit for check in why.checks)
 
 
+def test_the_prior_total_that_was_used_is_told(scene):
+    asked = scene.asked()
+    asked = dataclasses.replace(asked, signal=msgspec.structs.replace(asked.signal, prior_total=4_450))
+    assert told(asked).explanation.prior_total == 4_450
+
+
 def test_the_smallest_room_is_what_clipped(scene):
     why = told(scene.asked(cfg=scene.limits(max_position_cash=7_000_000))).explanation
     assert why.sizing.clipped_by == "maxPositionDollars"
