@@ -8,8 +8,9 @@ from services.consumer.desk import Desk, entry_id
 from services.consumer.games import Games
 from services.runtime.app import App
 from services.runtime.channels import listen
+from services.runtime.direct import Command
 from services.runtime.store import STORE_ERRORS, result
-from services.runtime.streams import Entry, GroupReader
+from services.runtime.streams import Entry, GroupReader, appended
 from trading_logic.contracts import codec, config, topics
 from trading_logic.contracts.codec import CodecError, Reader, decode_market_data
 from trading_logic.contracts.messages import BookState, CatalogEntry, Signal, TopOfBook
@@ -139,17 +140,14 @@ class Consumer:
         """Signals first, then the ack, in one transaction: an ack without its signals would lose them."""
         if not signals and not entries:
             return
-        pipe = self._app.bus.pipeline(transaction=bool(signals and entries))
+        commands: list[Command] = []
         if signals:
-            pipe.xadd(
-                self._topics.signals(self._event),
-                {codec.FIELD: codec.encode_batch(signals)},
-                maxlen=topics.SIGNALS_MAXLEN,
-                approximate=True,
+            commands.append(
+                appended(self._topics.signals(self._event), codec.encode_batch(signals), topics.SIGNALS_MAXLEN)
             )
         if reader is not None and entries:
-            pipe.xack(self._topics.md(self._event), topics.CONSUMER_GROUP, *[entry.id for entry in entries])
-        await pipe.execute()
+            commands.append(reader.acked(entries))
+        await self._app.bus.hot.batch(commands, transaction=len(commands) > 1)
         if signals:
             now = self._app.clock.wall_ms()
             for signal in signals:

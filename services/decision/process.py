@@ -12,7 +12,7 @@ from services.decision.terms import MarketTerms, market_terms
 from services.runtime.app import App
 from services.runtime.channels import listen
 from services.runtime.store import STORE_ERRORS, result
-from services.runtime.streams import Entry, GroupReader
+from services.runtime.streams import Entry, GroupReader, appended
 from trading_logic.contracts import codec, config, topics
 from trading_logic.contracts.messages import CatalogEntry, Decision, Intent, Signal
 from trading_logic.models.registry import UnknownModelError
@@ -140,20 +140,16 @@ class Deciding:
 
     async def _write(self, entries: list[Entry], decisions: list[Decision], intents: list[Intent]) -> None:
         """Intents first: what is acknowledged has had its effect."""
-        pipe = self._app.bus.pipeline(transaction=bool(intents))  # a full bus must not take the ack and not the intent
-        for intent in intents:
-            pipe.xadd(self._money.intents(self._app.config.strategy), {codec.FIELD: codec.encode(intent)})
+        strategy = self._app.config.strategy
+        commands = [appended(self._money.intents(strategy), codec.encode(intent)) for intent in intents]
         if decisions:
-            pipe.xadd(
-                self._money.decisions(self._app.config.strategy),
-                {codec.FIELD: codec.encode_batch(decisions)},
-                maxlen=topics.DECISIONS_MAXLEN,
-                approximate=True,
-            )
+            body = codec.encode_batch(decisions)
+            commands.append(appended(self._money.decisions(strategy), body, topics.DECISIONS_MAXLEN))
         if entries:
-            group = topics.strategy_group(self._app.config.strategy)
-            pipe.xack(self._md.signals(self._app.config.event), group, *[entry.id for entry in entries])
-        await pipe.execute()
+            commands.append(self._reader.acked(entries))
+        if commands:
+            # A full bus must not take the ack and not the intent.
+            await self._app.bus.hot.batch(commands, transaction=bool(intents))
         now_ms = self._app.clock.wall_ms()
         for intent in intents:
             self._latency.observe((now_ms - intent.received_ms) / 1000)

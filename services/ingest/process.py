@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from services.exchange.budget import TIERS, Budget
 from services.exchange.clock import SystemClock
@@ -13,7 +12,9 @@ from services.exchange.rotation import first_key, follow_key
 from services.exchange.stream import ExchangeStream
 from services.ingest.desk import BOOKS, TRADES, Desk
 from services.runtime.app import App
+from services.runtime.direct import Command
 from services.runtime.store import STORE_ERRORS, result
+from services.runtime.streams import appended
 from trading_logic.contracts import codec, config, topics
 from trading_logic.contracts.messages import BookState, CatalogEntry, MarketData, TopOfBook, TradePrint
 
@@ -160,23 +161,18 @@ class Ingest:
         tops = self._desk.tops(self._alive_ms(now_ms), every=every_top or self._hole)
         if not (messages or states or tops):
             return
-        pipe = self._app.bus.pipeline(transaction=False)
+        event = self._app.config.event
+        commands: list[Command] = []
         if states:
-            pipe.hset(
-                self._topics.book(self._app.config.event),
-                mapping={state.market: codec.encode(state) for state in states},
-            )
+            fields = [word for state in states for word in (state.market, codec.encode(state))]
+            commands.append(("HSET", self._topics.book(event), *fields))
         for start in range(0, len(messages), MOST_PER_ENTRY):
-            pipe.xadd(
-                self._topics.md(self._app.config.event),
-                {codec.FIELD: codec.encode_batch(messages[start : start + MOST_PER_ENTRY])},
-                maxlen=topics.MD_MAXLEN,
-                approximate=True,
-            )
-        written = len(pipe)
-        self._add_tops(pipe, tops)
+            body = codec.encode_batch(messages[start : start + MOST_PER_ENTRY])
+            commands.append(appended(self._topics.md(event), body, topics.MD_MAXLEN))
+        written = len(commands)
+        commands += self._top_commands(tops)
         try:
-            replies = await pipe.execute()
+            replies = await self._app.bus.hot.batch(commands)
         except STORE_ERRORS as error:
             if not self._hole:
                 self._app.log.error("bus-write-failed", error=str(error))
@@ -190,12 +186,14 @@ class Ingest:
             self._hole = False
             self._app.status.clear("bus")
 
-    def _add_tops(self, pipe: Any, tops: list[TopOfBook]) -> None:
+    def _top_commands(self, tops: list[TopOfBook]) -> list[Command]:
+        if not tops:
+            return []
+        event = self._app.config.event
         bodies = {top.market: codec.encode(top) for top in tops}
-        if bodies:
-            pipe.hset(self._topics.tops(self._app.config.event), mapping=bodies)
-        for body in bodies.values():
-            pipe.publish(self._topics.top(self._app.config.event), body)
+        fields = [word for pair in bodies.items() for word in pair]
+        told: list[Command] = [("PUBLISH", self._topics.top(event), body) for body in bodies.values()]
+        return [("HSET", self._topics.tops(event), *fields), *told]
 
     def _alive_ms(self, now_ms: int) -> int:
         """When the exchange was last heard on this connection; stays where it was while there is none."""

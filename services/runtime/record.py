@@ -42,7 +42,7 @@ class Record:
         self._latch = client.register_script(scripts.LATCH)
         self._takeover = client.register_script(scripts.TAKEOVER)
         self._renew = client.register_script(scripts.RENEW)
-        self._claim = client.register_script(scripts.CLAIM)
+        self._claim_sha = client.register_script(scripts.CLAIM).sha
         self._outcome = client.register_script(scripts.OUTCOME)
 
     # -- the latch
@@ -125,23 +125,23 @@ class Record:
                     flatten_at_ms=intent.exit_plan.flatten_at_ms,
                 )
             )
-        reply = await result(
-            self._claim(
-                keys=[
-                    *(t.latch(), t.epoch(), t.term(intent.strategy), t.writer_lease(intent.strategy)),
-                    *(t.trading_lease(), t.risk(), t.order(intent.id), t.rate(), t.trades(day), t.exposure()),
-                    *(t.reserved(), t.open_orders(), t.orders(), t.counts(), t.exit_plans(intent.strategy)),
-                    t.flatten(),
-                ],
-                args=[
-                    *(intent.id, intent.kind, fence.epoch, fence.term, fence.token, intent.received_ms, now_ms),
-                    *(intent.cost, intent.market, intent.game, limits.max_orders_per_minute),
-                    *(limits.max_trades_per_day, limits.min_position_cash, limits.max_position_cash),
-                    *(limits.max_position_fraction_ppm, limits.max_game_fraction_ppm),
-                    *(limits.max_exposure_fraction_ppm, client_order_id, fence.group, body, intent.strategy),
-                    *(plan, intent.count, intent.trace, day),
-                ],
-            )
+        reply = await self.store.hot.script(
+            self._claim_sha,
+            scripts.CLAIM,
+            keys=[
+                *(t.latch(), t.epoch(), t.term(intent.strategy), t.writer_lease(intent.strategy)),
+                *(t.trading_lease(), t.risk(), t.order(intent.id), t.rate(), t.trades(day), t.exposure()),
+                *(t.reserved(), t.open_orders(), t.orders(), t.counts(), t.exit_plans(intent.strategy)),
+                t.flatten(),
+            ],
+            args=[
+                *(intent.id, intent.kind, fence.epoch, fence.term, fence.token, intent.received_ms, now_ms),
+                *(intent.cost, intent.market, intent.game, limits.max_orders_per_minute),
+                *(limits.max_trades_per_day, limits.min_position_cash, limits.max_position_cash),
+                *(limits.max_position_fraction_ppm, limits.max_game_fraction_ppm),
+                *(limits.max_exposure_fraction_ppm, client_order_id, fence.group, body, intent.strategy),
+                *(plan, intent.count, intent.trace, day),
+            ],
         )
         if reply[0] == b"ok":
             return Claimed(lease_ms=int(reply[1]))

@@ -1,4 +1,4 @@
-"""Connections to the two Redis roles. `redis` is imported here and in `streams` and `record` only."""
+"""Connections to the two Redis roles. `redis` is imported here and in `direct` and `streams` only."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError, ConnectionError, RedisError, ResponseError  # noqa: A004  - theirs
 from structlog.typing import FilteringBoundLogger
 
+from services.runtime.direct import Direct
 from trading_logic.contracts import address
 
 STORE_ERRORS = (RedisError, OSError)
@@ -87,6 +88,17 @@ class Store:
             credential_provider=login,
             **tcp,
         )
+        self._directs: list[Direct] = []
+        self.hot = self.direct()
+        """For the calls of the hot path, none of which blocks: one connection that all of them share."""
+
+    def direct(self) -> Direct:
+        """A connection of the caller's own, closed with the store."""
+        pool = self.client.connection_pool
+        kwargs = {**pool.connection_kwargs, "protocol": 2}
+        made = Direct(lambda: pool.connection_class(**kwargs), f"{self.role} Redis at {self.url}", READ_TIMEOUT_S)
+        self._directs.append(made)
+        return made
 
     async def wait(self, log: FilteringBoundLogger, stop: asyncio.Event) -> bool:
         """Wait until the store answers; False when told to stop before. Raises StoreConfigError when it never can."""
@@ -127,6 +139,8 @@ class Store:
             return False
 
     async def close(self) -> None:
+        for direct in self._directs:
+            direct.close()
         await self.client.aclose()
 
 

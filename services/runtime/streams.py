@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 from structlog.typing import FilteringBoundLogger
 
 from services.runtime.clock import Clock
+from services.runtime.direct import Command
 from services.runtime.store import Store, result
 from trading_logic.contracts import codec, topics
 from trading_logic.contracts.messages import DeadLetter
@@ -52,6 +53,7 @@ class GroupReader:
         self._dead, self._clock, self._log = dead, clock, log
         self._start, self._field = start, field
         self._next_claim_ms = 0
+        self._line = store.direct()  # a read blocks: nobody else may wait behind it
         self.recreated = 0
         """How often the store had lost the group: whoever builds state from the stream must then build it anew."""
 
@@ -102,10 +104,10 @@ class GroupReader:
             if claimed:
                 return claimed
         try:
-            reply = await result(
-                self._store.client.xreadgroup(
-                    self._group, self._consumer, {self._stream: ">"}, count=count, block=block_ms or None
-                )
+            reply = await self._line.call(
+                *("XREADGROUP", "GROUP", self._group, self._consumer, "COUNT", count),
+                *(("BLOCK", block_ms) if block_ms else ()),
+                *("STREAMS", self._stream, ">"),
             )
         except ResponseError as error:
             if "NOGROUP" not in str(error):
@@ -114,7 +116,7 @@ class GroupReader:
             self.recreated += 1
             await self.open()
             return []
-        return self._entries(reply[0][1]) if reply else []
+        return [Entry(row_id, _field(fields, self._field)) for row_id, fields in reply[0][1]] if reply else []
 
     async def _claim(self, count: int) -> list[Entry]:
         try:
@@ -158,6 +160,10 @@ class GroupReader:
         if entries:
             await result(self._store.client.xack(self._stream, self._group, *[e.id for e in entries]))
 
+    def acked(self, entries: list[Entry]) -> Command:
+        """The acknowledgement as a command, to be sent with what the entries brought about."""
+        return ("XACK", self._stream, self._group, *[entry.id for entry in entries])
+
     async def bury(self, entry: Entry, reason: str, *, deliveries: int = 1) -> None:
         """Move an entry to the dead letters with its reason and its own bytes, and acknowledge it."""
         letter = DeadLetter(
@@ -174,6 +180,16 @@ class GroupReader:
         pipe.xack(self._stream, self._group, entry.id)
         await pipe.execute()
         self._log.error("dead-letter", stream=self._stream, entry=entry.id.decode(), reason=reason)
+
+
+def appended(stream: str, body: bytes, maxlen: int | None = None) -> Command:
+    """An entry's one field as a command; `maxlen` trims roughly, at whole nodes."""
+    return ("XADD", stream, *(("MAXLEN", "~", maxlen) if maxlen else ()), "*", codec.FIELD, body)
+
+
+def _field(flat: list[bytes], name: bytes) -> bytes:
+    """One field of an entry as the server sends it: name, value, name, value."""
+    return next((value for key, value in zip(flat[::2], flat[1::2], strict=True) if key == name), b"")
 
 
 async def tail(

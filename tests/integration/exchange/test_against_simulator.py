@@ -55,9 +55,14 @@ def _signer(simulator, number: int = 0) -> KeySource:
     return KeySource(account["key_id"], Path(account["private_key_path"]))
 
 
+@pytest.fixture(scope="module")
+def budget() -> Budget:
+    """One for all tests: the exchange counts what they take together."""
+    return Budget(TIERS["basic"], CLOCK)
+
+
 @pytest.fixture
-async def rest(simulator) -> AsyncIterator[ExchangeRest]:
-    budget = Budget(TIERS["basic"], CLOCK)
+async def rest(simulator, budget) -> AsyncIterator[ExchangeRest]:
     async with ExchangeRest(simulator["rest_url"], _signer(simulator), budget, CLOCK) as client:
         yield client
 
@@ -180,18 +185,18 @@ async def test_a_triggered_group_cancels_and_refuses(rest, market) -> None:
     assert group not in {found.id for found in await rest.order_groups()}
 
 
-async def test_a_presigned_order_is_accepted(simulator, market) -> None:
+async def test_a_presigned_order_is_accepted(simulator, budget, market) -> None:
     presigner = Presigner(_signer(simulator), CLOCK)
-    async with ExchangeRest(simulator["rest_url"], presigner, Budget(TIERS["basic"], CLOCK), CLOCK) as rest:
+    async with ExchangeRest(simulator["rest_url"], presigner, budget, CLOCK) as rest:
         presigner.presign("POST", rest.create_order_path)
         await asyncio.sleep(0.2)
         ack = await rest.create_order(_order(market, 100))
         await rest.cancel_order(ack.order_id, market.ticker)
 
 
-async def test_a_key_of_another_account_is_refused(simulator) -> None:
+async def test_a_key_of_another_account_is_refused(simulator, budget) -> None:
     wrong = KeySource(simulator["accounts"][0]["key_id"], Path(simulator["accounts"][1]["private_key_path"]))
-    async with ExchangeRest(simulator["rest_url"], wrong, Budget(TIERS["basic"], CLOCK), CLOCK) as rest:
+    async with ExchangeRest(simulator["rest_url"], wrong, budget, CLOCK) as rest:
         with pytest.raises(AuthenticationError, match="Check the key id"):
             await rest.balance()
 

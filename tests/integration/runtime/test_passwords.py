@@ -64,6 +64,7 @@ async def test_both_sides_log_in_with_the_file_and_follow_a_changed_one(guarded:
     store = Store(guarded.address, "record")
     assert await store.wait(LOG, asyncio.Event())
     assert await store.ping()
+    assert await store.hot.call("PING") == b"PONG"
     theirs = operator_connect(guarded.address)
     assert await result(theirs.ping())
 
@@ -72,8 +73,11 @@ async def test_both_sides_log_in_with_the_file_and_follow_a_changed_one(guarded:
     admin.client_kill_filter(_type="normal", skipme=True)
     admin.close()
     assert not await store.ping(), "the old password still works"
+    with pytest.raises(STORE_ERRORS):
+        await store.hot.call("PING")
     guarded.file.write_text("another")
     assert await store.ping()
+    assert await store.hot.call("PING") == b"PONG"
     assert await result(theirs.ping())
     await store.close()
     await theirs.aclose()
@@ -88,6 +92,7 @@ async def test_a_user_stands_in_the_url_and_its_password_in_the_file(guarded: Gu
     store = Store(url, "record")
     assert store.url == guarded.url
     assert (await result(store.client.acl_whoami())) in {b"desk", "desk"}
+    assert await store.hot.call("ACL", "WHOAMI") == b"desk"
     await store.close()
     theirs = operator_connect(url)
     assert (await result(theirs.acl_whoami())) in {b"desk", "desk"}

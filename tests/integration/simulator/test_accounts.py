@@ -1,5 +1,6 @@
 """Keys, scopes, subaccounts, tiers: who may do what, and whose money it is."""
 
+import asyncio
 import base64
 from uuid import uuid4
 
@@ -223,8 +224,9 @@ async def test_costs_and_what_they_are_charged(launch):
         ("DELETE", f"{base}/batched"): 2,
         ("POST", "/trade-api/v2/account/api_usage_level/upgrade"): 30,
     }
-    answers = [await running.one.call("DELETE", f"/portfolio/events/orders/{number}") for number in range(60)]
-    statuses = [answer.status for answer in answers]
-    assert statuses[:50] == [404] * 50
-    assert 429 in statuses
+    # At once: one after the other a slow machine takes so long that the bucket fills as fast as it is emptied.
+    calls = [running.one.call("DELETE", f"/portfolio/events/orders/{number}") for number in range(120)]
+    statuses = [answer.status for answer in await asyncio.gather(*calls)]
+    assert set(statuses) == {404, 429}
+    assert statuses.count(404) >= 50
     assert (await running.one.call("GET", "/account/api_usage_level/volume_progress")).body == {"volume_progress": []}
