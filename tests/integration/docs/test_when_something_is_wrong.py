@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.integration.local.test_up import SAMPLES, ready, start, until
+from tests.integration.local.touchline import SAMPLES, ready, start, until
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"

@@ -7,7 +7,6 @@ import random
 import resource
 import signal
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,11 @@ import pytest
 from services.exchange import models
 from services.runtime.record import Claimed
 from services.runtime.store import result
+from tests.integration.ledger.conftest import World, until
 from trading_logic.contracts import codec
 from trading_logic.contracts.messages import Report
 from trading_logic.contracts.topics import report
 from trading_logic.refusal import Refusal
-
-World = Any  # the class lives in conftest, which tests cannot import by name
-
-
-async def until(what: Callable[[], Awaitable[Any]], seconds: float, told: str) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := await what()):
-        assert time.monotonic() < deadline, told
-        await asyncio.sleep(0.05)
-    return found
 
 
 async def some_trades(world: World, seed: int, orders: int) -> None:

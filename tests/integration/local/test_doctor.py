@@ -7,21 +7,18 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from email.utils import formatdate
-from pathlib import Path
 
 import psutil
 import pytest
 import redis
 
+from tests.integration.local.touchline import SAMPLES, UP, until
 from touchline_operator.cli.doctor.probe import probe
 from trading_logic.contracts.config import Exchange
 
-SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
-UP = [sys.executable, "-m", "touchline_operator"]
 ALONE = {name: value for name, value in os.environ.items() if not name.startswith("KUBE")}
 
 
@@ -40,16 +37,6 @@ def doctor(where, *words):
 
 def wrong(where, *words):
     return {name: check["level"] for name, check in doctor(where, *words).items() if check["level"] != "OK"}
-
-
-def until(check, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while True:
-        found = check()
-        if found:
-            return found
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def test_with_nothing_running_nothing_is_called_well(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.local.test_up import SAMPLES, UP, items, mine, until
+from tests.integration.local.touchline import SAMPLES, UP, items, mine, until
 
 WINNER, SPREAD = "KXNFLGAME-25SEP07BALBUF", "KXNFLSPREAD-25SEP07BALBUF"
 MARKETS = f"  markets:\n    - {{name: winner, event: {WINNER}}}\n    - {{name: spread, event: {SPREAD}}}\n"

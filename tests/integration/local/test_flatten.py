@@ -16,7 +16,7 @@ import psutil
 import pytest
 import redis
 
-from tests.integration.local.test_up import UP, items, mine, ready, run, start, until
+from tests.integration.local.touchline import UP, items, mine, ready, run, start, until
 from trading_logic.contracts.topics import RecordTopics
 
 SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"

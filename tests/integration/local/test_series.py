@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.local.test_up import SAMPLES, items, mine, start, until
+from tests.integration.local.touchline import SAMPLES, items, mine, start, until
 
 SERIES = "  markets: [{name: nfl, series: KXNFLGAME, startsWithinHours: 12, maxEvents: 2}]\n"
 

@@ -3,62 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-import psutil
 import pytest
 
-SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
-UP = [sys.executable, "-m", "touchline_operator"]
-
-
-def run(where, *words, **options):
-    return subprocess.run(
-        [*UP, *map(str, words)], cwd=where, capture_output=True, text=True, timeout=110, check=False, **options
-    )
-
-
-def start(where, *words):
-    return subprocess.Popen(
-        [*UP, *map(str, words)], cwd=where, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def mine(where) -> list[psutil.Process]:
-    """Processes of ours that mention this directory, or run in it."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd().startswith(str(where)) and process.pid != os.getpid():
-                found.append(process)
-        except (psutil.AccessDenied, psutil.NoSuchProcess):
-            continue
-    return found
-
-
-def until(check, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while True:
-        found = check()
-        if found:
-            return found
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def items(where) -> dict[str, dict]:
-    told = run(where, "get", "--json")
-    return {r["metadata"]["name"]: r for r in json.loads(told.stdout)["items"]} if told.returncode == 0 else {}
-
-
-def ready(where) -> bool:
-    found = items(where).get("taking", {}).get("status", {}).get("conditions", [])
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in found)
+from tests.integration.local.touchline import SAMPLES, items, mine, ready, run, start, until
 
 
 @pytest.mark.slow

@@ -4,37 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.integration.local.touchline import SAMPLES, run, start, until
 from trading_logic.stages import DECISION_RULES
 
-SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
-UP = [sys.executable, "-m", "touchline_operator"]
 TAKEN, REFUSED = "KXNFLGAME-25SEP04DALPHI", "KXNFLGAME-25SEP07BALBUF"
-
-
-def run(where, *words):
-    return subprocess.run([*UP, *map(str, words)], cwd=where, capture_output=True, text=True, timeout=60, check=False)
 
 
 def why(where, ticker):
     told = run(where, "why", ticker, "--json")
     return json.loads(told.stdout) if told.returncode == 0 else None
-
-
-def until(check, seconds=90.0):
-    deadline = time.monotonic() + seconds
-    while True:
-        found = check()
-        if found:
-            return found
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
 
 
 def entries(answer):
@@ -118,15 +100,12 @@ def test_a_taken_and_a_refused_trade_are_explained_while_it_runs_and_after(tmp_p
     few = (SAMPLES / "policy.yaml").read_text().replace("maxTradesPerDay: 20", "maxTradesPerDay: 1")
     assert "maxTradesPerDay: 1 " in few
     (tmp_path / "few.yaml").write_text(few)
-    up = subprocess.Popen(
-        [*UP, "up", "few.yaml", SAMPLES / "taking.yaml", "never.yaml", "--json"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    up = start(tmp_path, "up", "few.yaml", SAMPLES / "taking.yaml", "never.yaml", "--json")
     try:
-        taken = until(lambda: up.poll() is not None or filled(tmp_path))
+        taken = until(lambda: up.poll() is not None or filled(tmp_path), 90)
         assert up.poll() is None
-        no = until(lambda: refused(tmp_path))
-        dropped = until(lambda: dropped_at_the_gate(tmp_path))
+        no = until(lambda: refused(tmp_path), 90)
+        dropped = until(lambda: dropped_at_the_gate(tmp_path), 90)
     finally:
         up.send_signal(signal.SIGINT)
         out, err = up.communicate(timeout=60)

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from tests.fakes.relay import relay
-from tests.integration.local.test_up import SAMPLES, mine, ready, start, until
+from tests.integration.local.touchline import SAMPLES, mine, ready, start, until
 from trading_logic.contracts import config
 
 ROOT = Path(__file__).parents[3]

@@ -6,8 +6,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.simulator.world.generate import invent
+from tests.unit.trading_logic.models.sides import from_the_other_side, p
 from trading_logic.models.basketball import game_state
-from trading_logic.models.facts import GameFacts, ModelNumber
+from trading_logic.models.facts import GameFacts
 from trading_logic.models.outlook import WHOLE_GAME, above
 from trading_logic.refusal import Refusal
 
@@ -33,24 +34,9 @@ def games(draw):
     )
 
 
-def p(game):
-    number = game_state(game)
-    assert isinstance(number, ModelNumber)
-    assert 0 <= number.probability <= 1_000_000
-    return number.probability
-
-
 @given(games())
 def test_the_away_team_sees_the_same_game_from_the_other_side(game):
-    mirrored = msgspec.structs.replace(
-        game,
-        home_points=game.away_points,
-        away_points=game.home_points,
-        possession={"home": "away", "away": "home", "": ""}[game.possession],
-        prior_home=1_000_000 - game.prior_home,
-        strike=-game.strike,
-    )
-    assert p(game) + p(mirrored) == pytest.approx(1_000_000, abs=2)
+    assert p(game) + p(from_the_other_side(game)) == pytest.approx(1_000_000, abs=2)
 
 
 @given(games(), st.integers(1, 20))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading_logic.models.facts import GameFacts, ModelNumber
+from tests.unit.trading_logic.models.sides import from_the_other_side, p
+from trading_logic.models.facts import GameFacts
 from trading_logic.models.football import game_state, possession_points
 from trading_logic.models.outlook import WHOLE_GAME, above
 from trading_logic.refusal import Refusal
@@ -38,23 +39,9 @@ def games(draw):
     )
 
 
-def p(game):
-    number = game_state(game)
-    assert isinstance(number, ModelNumber)
-    assert 0 <= number.probability <= 1_000_000
-    return number.probability
-
-
 @given(games())
 def test_the_away_team_sees_the_same_game_from_the_other_side(game):
-    turned = msgspec.structs.replace(
-        game,
-        home_points=game.away_points,
-        away_points=game.home_points,
-        possession={"home": "away", "away": "home", "": ""}[game.possession],
-        prior_home=1_000_000 - game.prior_home,
-    )
-    assert abs(p(game) + p(turned) - 1_000_000) <= 1
+    assert abs(p(game) + p(from_the_other_side(game)) - 1_000_000) <= 1
 
 
 @given(games(), st.integers(1, 20), st.integers(1, 50_000))
@@ -233,15 +220,7 @@ def test_a_line_needs_only_its_own_expectation():
 def test_the_away_teams_spread_is_what_is_left_of_the_homes(game, strike):
     half = strike * 100 + 50
     asked = msgspec.structs.replace(game, line="spread", strike=half)
-    mirrored = msgspec.structs.replace(
-        asked,
-        home_points=game.away_points,
-        away_points=game.home_points,
-        possession={"home": "away", "away": "home", "": ""}[game.possession],
-        prior_home=1_000_000 - game.prior_home,
-        strike=-half,
-    )
-    assert p(asked) + p(mirrored) == pytest.approx(1_000_000, abs=2)
+    assert p(asked) + p(from_the_other_side(asked)) == pytest.approx(1_000_000, abs=2)
 
 
 @given(game=games(), strike=st.integers(0, 100))
