@@ -1,8 +1,9 @@
 """The operator on a real API server: a thousand strategies made, at rest, and fifty halts.
 
 The operator runs as a process under its own ServiceAccount with the chart's rules. No kubelet is needed: what is
-measured ends with the objects. The bare rate is the operator's own client, in this process, applying the same kinds of
-objects with the same parallelism: the ratio holds on any machine.
+measured ends with the objects. The bare rate is the operator's own client, in this process, making the same applies
+with the same parallelism while the same people create the same strategies, in a namespace aside that stays as it is:
+the cluster's own controllers are as busy in both. The ratio holds on any machine.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,8 @@ from bench.rig import RigError
 from bench.servers import record_only
 from tests.contract.operating import Bench, Kube, namespace
 from tests.fakes.resources import policy, strategy
-from touchline_operator.adapters.kubernetes.api import KubeApi
+from touchline_operator import names
+from touchline_operator.adapters.kubernetes.api import KubeApi, Resource
 from touchline_operator.adapters.kubernetes.mirror import CUSTOM, OWNED
 from touchline_operator.adapters.local.clock import SystemClock
 from touchline_operator.desired.platform import Endpoint, Platform
@@ -33,15 +35,21 @@ from touchline_operator.desired.render import render_all
 from touchline_operator.desired.world import PolicyFacts, World
 from touchline_operator.ports import ClusterError
 from touchline_operator.reconcile.gather import policy_of, strategy_of
+from touchline_operator.reconcile.manager import PASSES_AT_ONCE
 
 Object = dict[str, Any]
 MANY, SHORT_MANY = 1_000, 100
 PER_STRATEGY: Final = {"deployments": 4, "configmaps": 4}
 """Decision and executor of its own, ingest and consumer of its event."""
-BARE = 800
-PARALLEL = 48
+PARALLEL = PASSES_AT_ONCE
+PEOPLE = 8
+STATUS: Final = {"observedGeneration": 1, "replicas": 0, "conditions": [
+    {"type": kind, "status": "Unknown", "reason": "Reconciling", "message": "", "observedGeneration": 1,
+     "lastTransitionTime": "2026-01-01T00:00:00Z"} for kind in names.STRATEGY_CONDITIONS
+]}  # fmt: skip
 REST_S, SHORT_REST_S = 60.0, 20.0
 HALTS = 50
+MOST_WAIT_S = 300
 MOST_S, MOST_MB, MOST_WRITES, LEAST_RATIO = 60, 250, 0.1, 0.5
 MOST_P50_MS, MOST_P99_MS = 100, 250
 
@@ -64,14 +72,14 @@ async def run(*, short: bool) -> Part:
     with contextlib.ExitStack() as stack:
         api = await KubeApi.connect(SystemClock())
         try:
-            aside = stack.enter_context(namespace(Path(path)))
-            bare = await _rate(api, _rendered(aside.namespace, BARE))
             calm = await _started(stack, path)
             await _halts(part, calm)
             calm.kill()
+            bare = await _bare(stack.enter_context(namespace(Path(path))), api, count)
+            part.figures.append(Figure("bare server-side applies", bare, "/s"))
             bench = await _started(stack, path)
-            await _many(part, bench, api, count, bare)
-            await _rest(part, bench, count, SHORT_REST_S if short else REST_S)
+            if await _many(part, bench, api, count, bare):
+                await _rest(part, bench, count, SHORT_REST_S if short else REST_S)
             part.faults += [*calm.faults(), *bench.faults()][:5]
         except (ClusterError, httpx.HTTPError) as error:
             raise RigError(f"operator: the API server: {error}") from error
@@ -95,10 +103,10 @@ async def _started(stack: contextlib.ExitStack, path: str) -> Bench:
 # -- the bare rate
 
 
-def _rendered(where: str, least: int) -> list[Object]:
-    """Objects as the operator renders them, for a namespace aside."""
-    raws = wanted(least // sum(PER_STRATEGY.values()) + 1)
-    for raw in [*raws]:
+def _rendered(where: str, count: int) -> list[Object]:
+    """The children as the operator renders them, for a namespace aside."""
+    raws = wanted(count)
+    for raw in raws:
         raw["metadata"] |= {"uid": "u", "namespace": where, "creationTimestamp": "2026-01-01T00:00:00Z"}
     world = World(tuple(map(strategy_of, raws)), (policy_of(policy()),), {"house": PolicyFacts()})
     platform = Platform(where, "redis://b", "redis://r", endpoints={"Simulator": Endpoint("http://s", "ws://s")})
@@ -106,56 +114,81 @@ def _rendered(where: str, least: int) -> list[Object]:
     for found in made:
         # Owners that do not exist would have them collected.
         del found["metadata"]["ownerReferences"]
-    return made[:least]
+    return made
 
 
-async def _rate(api: KubeApi, objects: Sequence[Object]) -> float:
-    """Server-side applies a second."""
-    queue = list(objects)
+async def _people(api: KubeApi, where: str, count: int, seen: Callable[[Object], None]) -> float:
+    """Create the policy and the strategies; seconds."""
+    await api.create(CUSTOM["RiskPolicy"], _placed(policy(), where))
+    queue, began = [_placed(raw, where) for raw in wanted(count)], time.monotonic()
+
+    async def person() -> None:
+        while queue:
+            seen(await api.create(CUSTOM["TradingStrategy"], queue.pop()))
+
+    await asyncio.gather(*(person() for _ in range(PEOPLE)))
+    return time.monotonic() - began
+
+
+async def _bare(kube: Kube, api: KubeApi, count: int) -> float:
+    """Server-side applies a second: of the children, and of each strategy's finalizer and first status."""
+    todo = asyncio.Queue[tuple[Resource, Object, str, str] | None]()
+    for made in _rendered(kube.namespace, count):
+        todo.put_nowait((OWNED[made["kind"]], made, names.FIELD_MANAGER, ""))
+    total = todo.qsize() + 2 * count
+
+    def created(made: Object) -> None:
+        head = {"apiVersion": made["apiVersion"], "kind": made["kind"]}
+        meta = {part: made["metadata"][part] for part in ("name", "namespace", "uid")}
+        held = head | {"metadata": meta | {"finalizers": [names.FINALIZER]}}
+        todo.put_nowait((CUSTOM["TradingStrategy"], held, names.FIELD_MANAGER, ""))
+        status = head | {"metadata": meta, "status": STATUS}
+        todo.put_nowait((CUSTOM["TradingStrategy"], status, names.STATUS_FIELD_MANAGER, "status"))
 
     async def worker() -> None:
-        while queue:
-            made = queue.pop()
-            await api.apply(OWNED[made["kind"]], made, "bench")
+        while (found := await todo.get()) is not None:
+            await api.apply(*found)
 
     began = time.monotonic()
-    await asyncio.gather(*(worker() for _ in range(PARALLEL)))
-    return len(objects) / (time.monotonic() - began)
+    workers = [asyncio.create_task(worker()) for _ in range(PARALLEL)]
+    await _people(api, kube.namespace, count, created)
+    for _ in workers:
+        todo.put_nowait(None)
+    await asyncio.gather(*workers)
+    return total / (time.monotonic() - began)
 
 
 # -- a thousand strategies
 
 
-async def _many(part: Part, bench: Bench, api: KubeApi, count: int, bare: float) -> None:
-    where = bench.kube.namespace
-    await api.create(CUSTOM["RiskPolicy"], _placed(policy(), where))
-    queue = [_placed(raw, where) for raw in wanted(count)]
+async def _many(part: Part, bench: Bench, api: KubeApi, count: int, bare: float) -> bool:
+    """Whether all children came; when they did not, the part says how far it got, and fails."""
     began = time.monotonic()
-
-    async def person() -> None:
-        while queue:
-            await api.create(CUSTOM["TradingStrategy"], queue.pop())
-
-    await asyncio.gather(*(person() for _ in range(8)))
-    applied = time.monotonic() - began
+    people = asyncio.create_task(_people(api, bench.kube.namespace, count, lambda _: None))
     children = {plural: count * each for plural, each in PER_STRATEGY.items()}
-    while not all(_count(bench.kube, plural) >= least for plural, least in children.items()):
-        if time.monotonic() - began > 10 * MOST_S:
-            raise RigError(f"operator: not all children after {10 * MOST_S} s")
-        await asyncio.sleep(0.5)
+    least = sum(children.values())
+    while (there := sum(_count(bench.kube, plural) for plural in children)) < least:
+        if time.monotonic() - began > MOST_WAIT_S:
+            part.faults.append(f"operator: {there} of {least} children after {MOST_WAIT_S} s")
+            break
+        if people.done():
+            people.result()
+        await asyncio.sleep(0.25)
     took = time.monotonic() - began
+    created = await people
     # Its finalizer and the first status of each strategy are applies like those of the children.
     rate = _writes(bench) / took
     part.figures += [
-        Figure("bare server-side applies", bare, "/s"),
         Figure("all children exist", took, "s", aim=f"≤ {MOST_S} s"),
         Figure("the operator's applies", rate, "/s", rate / bare, "of bare", f"≥ {LEAST_RATIO} of bare"),
-        Figure("of them children", sum(children.values()) / took, "/s"),
+        Figure("of them children", there / took, "/s", there / took / bare, "of bare, children alone"),
         Figure("the operator's memory", _resident_mb(bench.process), "MB", aim=f"≤ {MOST_MB} MB"),
+        Figure("the operator's processor time", _cpu_s(bench.process), "s"),
     ]
-    part.notes.append(f"the strategies themselves were created in {number(applied)} s, inside the time above")
+    part.notes.append(f"the strategies themselves were created in {number(created)} s, inside the time above")
     part.required[f"operator: {count} strategies, all children"] = (f"≤ {MOST_S} s", f"{number(took)} s")
     part.required["operator: applies / bare applies"] = (f"≥ {LEAST_RATIO}", number(rate / bare))
+    return there >= least
 
 
 def _placed(raw: Object, where: str) -> Object:
@@ -178,7 +211,7 @@ def _count(kube: Kube, plural: str) -> int:
 
 async def _rest(part: Part, bench: Bench, count: int, seconds: float) -> None:
     """Writes that change something and those that change nothing alike, as the operator counts its requests."""
-    await _settled(bench)
+    await _settled(part, bench)
     before, began = _writes(bench), time.monotonic()
     await asyncio.sleep(seconds)
     objects = count * (1 + sum(PER_STRATEGY.values()))
@@ -192,9 +225,9 @@ async def _rest(part: Part, bench: Bench, count: int, seconds: float) -> None:
     part.required["operator: memory"] = (f"≤ {MOST_MB} MB", f"{number(memory)} MB")
 
 
-async def _settled(bench: Bench) -> None:
+async def _settled(part: Part, bench: Bench) -> None:
     """Wait until the burst is over: two looks, five seconds apart, find less than five writes a second."""
-    deadline = time.monotonic() + 5 * MOST_S
+    deadline = time.monotonic() + MOST_WAIT_S
     before = _writes(bench)
     while time.monotonic() < deadline:
         await asyncio.sleep(5)
@@ -202,7 +235,7 @@ async def _settled(bench: Bench) -> None:
         if now - before < 25:
             return
         before = now
-    raise RigError(f"operator: still writing {5 * MOST_S} s after the last child")
+    part.faults.append(f"operator: still writing {MOST_WAIT_S} s after the last child")
 
 
 def _writes(bench: Bench) -> float:
@@ -263,6 +296,13 @@ async def _until_healthy(bench: Bench) -> None:
         if time.monotonic() > deadline:
             raise RigError("operator: not alive after 30 s")
         await asyncio.sleep(0.1)
+
+
+def _cpu_s(process: subprocess.Popen[bytes] | None) -> float:
+    """What the process used until now, its own and the system's for it."""
+    assert process is not None
+    stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident_mb(process: subprocess.Popen[bytes] | None) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -191,12 +192,12 @@ class TradingStrategySpec(ApiModel):
             raise broken_rule(f"markets: allowed: at most {MAX_SERIES} entries that name a series")
         return self
 
-    @property
+    @cached_property
     def events(self) -> tuple[str, ...]:
         """Events that the spec names, in the order of the markets."""
         return tuple(market.event_ticker for market in self.markets if market.event_ticker is not None)
 
-    @property
+    @cached_property
     def slates(self) -> tuple[SlateWish, ...]:
         """What the spec follows, in the order of the markets."""
         return tuple(

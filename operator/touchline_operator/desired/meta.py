@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from touchline_operator import names
 from touchline_operator.api import RiskPolicy, TradingStrategy
@@ -28,8 +28,7 @@ def child_name(role: Role, *parts: str) -> str:
     return base[: MAX_NAME - len(tail)].rstrip("-") + tail
 
 
-@dataclass(frozen=True, slots=True)
-class LoopKey:
+class LoopKey(NamedTuple):
     """Which reconcile loop writes an object.
 
     Written as `strategy/<name>`, `policy/<name>`, `event/<feed>/<event>` or `feed/<feed>`.

@@ -68,6 +68,8 @@ class PolicyFacts:
 
     def held_events(self, strategy: str | None = None) -> tuple[str, ...]:
         """Events with an open position, of one strategy or of the whole account."""
+        if not self.positions:
+            return ()
         wanted = (p for p in self.positions if p.count and (strategy is None or p.strategy == strategy))
         return tuple(sorted({event_of(position.market) for position in wanted}))
 

@@ -27,6 +27,8 @@ from touchline_operator.reconcile.manager import Manager
 Object = dict[str, Any]
 AGAIN_S: Final = 1.0
 OTHERS_MS: Final = 2_000
+BURST_MS: Final = 100
+"""To derive a world of a thousand strategies takes ten milliseconds and more."""
 SETTLE_MS: Final = 2_000
 """A start is one story in a status, not ten."""
 EXPECTED: Final = (ClusterError, RecordUnreachableError, asyncio.QueueFull)
@@ -131,7 +133,9 @@ class Shepherd:
         cluster = KubernetesCluster(self._api, self._mirror, self._announcer, namespace)
         platform = self._platform(namespace)
         feed = RedisRiskFeed(namespace, platform.bus_address, platform.record_address)
-        reconciler = Reconciler(cluster, feed, self._clock, platform, settle_ms=SETTLE_MS, others_ms=OTHERS_MS)
+        reconciler = Reconciler(
+            cluster, feed, self._clock, platform, settle_ms=SETTLE_MS, others_ms=OTHERS_MS, burst_ms=BURST_MS
+        )
         manager = Manager(reconciler, self._clock, complain)
         self._flocks[namespace] = Flock(cluster, feed, manager)
         self._supervise(f"loops of {namespace}", partial(_after, self._mirror, manager))

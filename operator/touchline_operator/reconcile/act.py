@@ -40,12 +40,14 @@ class Reconciler:
     """How long what only describes (messages, replicas, a rollout) waits after a write."""
     others_ms: int = 0
     """How old the record's answer may be for policies that a pass is not about."""
+    burst_ms: int = 0
+    """How long edits are gathered for all but the passes of policies."""
     _status_at: dict[tuple[str, str], int] = field(default_factory=dict)
     _due_ms: dict[LoopKey, int] = field(default_factory=dict)
     _names: tuple[Sequence[Object], dict[tuple[str, str], Object]] = field(default_factory=lambda: ([], {}))
 
     def __post_init__(self) -> None:
-        self._gatherer = Gatherer(self.cluster, self.feed, self.clock, self.others_ms)
+        self._gatherer = Gatherer(self.cluster, self.feed, self.clock, self.others_ms, self.burst_ms)
 
     async def world(self) -> World:
         return await self._gatherer.world()

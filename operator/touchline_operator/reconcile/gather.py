@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -87,16 +88,21 @@ def _said(report: Report | None) -> object:
 class Gatherer:
     """Builds worlds. Remembers parsed resources by generation and the record's last answers by policy.
 
-    `others_ms` is how old the record's answer may be for policies that a pass is not about.
+    `others_ms` is how old the record's answer may be for policies that a pass is not about. `burst_ms` is how long
+    edits are gathered before a pass that no halt waits for sees the next of them.
     """
 
     cluster: Cluster
     feed: RiskFeed
     clock: Clock
     others_ms: int = 0
-    _read: tuple[Sequence[Raw], World] = field(default_factory=lambda: ([], World()))
-    _parsed: dict[int, tuple[Raw, Parsed | None]] = field(default_factory=dict)
-    """By identity of the raw object: what did not change is the same object."""
+    burst_ms: int = 0
+    _world: World = field(default_factory=World)
+    _base: World = field(default_factory=World)
+    """Resources alone, as of `_listed`."""
+    _listed: Sequence[Raw] = ()
+    _parsed: dict[int, tuple[Raw, object, Parsed | None]] = field(default_factory=dict)
+    """By identity of the raw object, with its version: what did not change is the same object."""
     _versions: dict[object, Parsed] = field(default_factory=dict)
     """By what is parsed of it: a status that was written changes the raw object and nothing here."""
     _facts: dict[str, tuple[int, PolicyFacts]] = field(default_factory=dict)
@@ -104,6 +110,8 @@ class Gatherer:
     _reports: tuple[int, Mapping[str, Report]] = (-1_000_000, MappingProxyType({}))
     _faults: dict[str, tuple[int, tuple[Fault, ...]]] = field(default_factory=dict)
     _slates: tuple[int, frozenset[tuple[str, str]], dict[tuple[str, str], Slate]] = (0, frozenset(), {})
+    _changed_ms: int = -1_000_000
+    """When the resources last said something else."""
 
     def expire(self, policy: str) -> None:
         """The record of this policy said that something changed: what was read before does not count."""
@@ -115,26 +123,36 @@ class Gatherer:
 
         A silent record shows as missing facts. The same world again means that nothing changed.
         """
-        resources = await self.cluster.resources()
-        seen, before = self._read
-        strategies, policies = before.strategies, before.policies
-        if resources is not seen:
-            strategies, policies = self._parse(resources)
-            if (strategies, policies) == (before.strategies, before.policies):
-                strategies, policies = before.strategies, before.policies
-        same = strategies is before.strategies and policies is before.policies
-        facts = await self._all([name_of(policy) for policy in policies], about, good_ms)
+        resources, base = await self._resources(urgent=about is not None and not good_ms)
+        facts = await self._all([name_of(policy) for policy in base.policies], about, good_ms)
         await self.reports()
         faults = {process: found for process, (_, found) in self._faults.items()}
-        base = before if same else World(strategies, policies)
         followed = await self._following(base, resources)
-        told = (facts, faults, followed)
-        if same and told == (before.facts, before.faults, before.followed):
-            self._read = (resources, before)
+        # Only now: another pass may have come to the same while this one waited.
+        before = self._world
+        same = base.strategies is before.strategies and base.policies is before.policies
+        if same and (facts, faults, followed) == (before.facts, before.faults, before.followed):
             return before
-        world = World(strategies, policies, facts, faults, followed)
-        self._read = (resources, world)
-        return world
+        self._world = World(base.strategies, base.policies, facts, faults, followed)
+        return self._world
+
+    async def _resources(self, *, urgent: bool) -> tuple[Sequence[Raw], World]:
+        """What stands in the cluster, and a world of it alone; what is not urgent waits until a burst can be shared."""
+        while True:
+            resources = await self.cluster.resources()
+            if resources is self._listed:
+                return resources, self._base
+            strategies, policies = self._parse(resources)
+            if (strategies, policies) == (self._base.strategies, self._base.policies):
+                self._listed = resources
+                return resources, self._base
+            now = self.clock.mono_ms()
+            wait_ms = 0 if urgent else self._changed_ms + self.burst_ms - now
+            if wait_ms <= 0:
+                self._changed_ms = now
+                self._listed, self._base = resources, World(strategies, policies)
+                return resources, self._base
+            await asyncio.sleep(wait_ms / 1000)
 
     async def reports(self) -> Mapping[str, Report]:
         """The report of every process, at most `others_ms` old; none when the bus does not answer."""
@@ -163,17 +181,19 @@ class Gatherer:
     def _parse(
         self, resources: Sequence[Raw]
     ) -> tuple[tuple[TradingStrategy | Invalid, ...], tuple[RiskPolicy | Invalid, ...]]:
-        fresh: dict[int, tuple[Raw, Parsed | None]] = {}
+        fresh: dict[int, tuple[Raw, object, Parsed | None]] = {}
         versions: dict[object, Parsed] = {}
         strategies: list[TradingStrategy | Invalid] = []
         policies: list[RiskPolicy | Invalid] = []
         for raw in resources:
             known = self._parsed.get(id(raw))
-            parsed = known[1] if known is not None and known[0] is raw else self._one(raw)
-            fresh[id(raw)] = (raw, parsed)
+            if known is None or known[0] is not raw:
+                known = (raw, *self._one(raw))
+            fresh[id(raw)] = known
+            _, version, parsed = known
             if parsed is None:
                 continue
-            versions[_version(raw)] = parsed
+            versions[version] = parsed
             if raw["kind"] == "TradingStrategy":
                 assert not isinstance(parsed, RiskPolicy)
                 strategies.append(parsed)
@@ -183,14 +203,15 @@ class Gatherer:
         self._parsed, self._versions = fresh, versions
         return tuple(strategies), tuple(policies)
 
-    def _one(self, raw: Raw) -> Parsed | None:
-        """The resource, parsed once per version; None for one that is being released."""
+    def _one(self, raw: Raw) -> tuple[object, Parsed | None]:
+        """The resource's version and, parsed once per version, the resource; None for one that is being released."""
+        version = _version(raw)
         if being_released(raw):
-            return None
-        known = self._versions.get(_version(raw))
+            return version, None
+        known = self._versions.get(version)
         if known is not None:
-            return known
-        return strategy_of(raw) if raw["kind"] == "TradingStrategy" else policy_of(raw)
+            return version, known
+        return version, strategy_of(raw) if raw["kind"] == "TradingStrategy" else policy_of(raw)
 
     async def _following(self, world: World, resources: Sequence[Raw]) -> dict[str, tuple[Followed, ...]]:
         """What the strategies of a world follow now."""

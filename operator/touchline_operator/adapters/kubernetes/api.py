@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.request import getproxies_environment
 
 import aiohttp
 import msgspec
@@ -84,6 +85,8 @@ class KubeApi:
         made = client.Configuration()
         # Loops run side by side: a patched halt must not wait for a connection.
         made.connection_pool_maxsize = 64
+        # Otherwise a thread looks for proxies and a .netrc before every single request.
+        made.client_session_kwargs = {"trust_env": bool(getproxies_environment())}
         try:
             if "KUBERNETES_SERVICE_HOST" in os.environ:
                 config.load_incluster_config(client_configuration=made)  # type: ignore[no-untyped-call]  # no stubs
