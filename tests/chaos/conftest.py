@@ -37,6 +37,9 @@ class World:
 
     def __init__(self, folder: Path, sim: subprocess.Popen[str], ready: dict[str, Any], redis_url: str) -> None:
         self.folder, self.sim, self.ready, self.redis_url = folder, sim, ready, redis_url
+        # What executors get to see of the exchange and of both Redis; a test may put something in between.
+        self.rest_url, self.ws_url = ready["rest_url"], ready["ws_url"]
+        self.bus_url = self.record_url = redis_url
         self.children: list[subprocess.Popen[bytes]] = []
         self.stores: list[Store] = []
 
@@ -59,11 +62,11 @@ class World:
         key_id = self.folder / "key-id"
         key_id.write_text(account["key_id"])
         cfg = config.ExecutorConfig(
-            process=f"{name}-executor", namespace="t", redis=config.Redis(self.redis_url, self.redis_url),
+            process=f"{name}-executor", namespace="t", redis=config.Redis(self.bus_url, self.record_url),
             health=config.Health("127.0.0.1:0"), log_format="json", feed="simulator", strategy=name, strategy_uid=f"uid-{name}",
             policy=name, events=(EVENT,),
             exchange=config.Exchange(
-                "Simulator", self.ready["rest_url"], self.ready["ws_url"], str(key_id), account["private_key_path"], 0
+                "Simulator", self.rest_url, self.ws_url, str(key_id), account["private_key_path"], 0
             ),
             limits=LIMITS, trading_day=config.TradingDay("America/New_York", "06:00"),
             entry=config.Entry("Take", 0, 0, 0, 10_000, 100, 9_900),
