@@ -4,7 +4,7 @@ ExchangeError
 ├── TemporaryError        try again: 429, 5xx, connection, no budget. On order creation: nothing was created.
 ├── PermanentError        the venue understood and said no (code, message, status): trying again changes nothing
 │   ├── AuthenticationError   401: key id, key, clock or environment
-│   └── NotFound              404: no such thing; for a cancel also "already gone"
+│   └── NotFound              404 in the venue's words: no such thing; for a cancel also "already gone"
 ├── OutcomeUnknown        order creation only: it may or may not exist; ask the venue, never send again
 ├── DecodeError           an answer or frame without the shape we rely on; names the field
 └── KeyFileError          a key file that cannot be used; says what to do
@@ -43,7 +43,7 @@ class AuthenticationError(PermanentError):
 
 
 class NotFound(PermanentError):  # noqa: N818  - says what happened; the tree above says it is an error
-    """The venue knows no such thing. A cancel gets it for unknown, cancelled and executed orders alike."""
+    """The venue knows no such thing, in its own words. A cancel gets it for unknown, cancelled and executed orders."""
 
 
 class OutcomeUnknown(ExchangeError):  # noqa: N818  - an outcome, not a fault

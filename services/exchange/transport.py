@@ -221,7 +221,8 @@ class Transport:
                 f" (the request said {now_ms} ms), and that the key is one of {self._host}"
             )
             return AuthenticationError(call.where, status=status, code=code, message=message)
-        kind = NotFound if status == 404 else PermanentError
+        # Only the venue itself can say that a group or an order is gone: a page with a 404 would pass for a fence.
+        kind = NotFound if status == 404 and code != UNREADABLE else PermanentError
         return kind(call.where, status=status, code=code, message=message)
 
 

@@ -236,6 +236,21 @@ async def test_refusals_are_not_tried_again(rest, venue) -> None:
     assert len(venue.seen) == 1
 
 
+@pytest.mark.parametrize("body", [b"", PAGE, b"404 page not found", b"{}"])
+async def test_a_404_of_something_in_between_does_not_say_that_a_thing_is_gone(rest, venue, body) -> None:
+    """A halt takes a group that is gone for fenced, and a cancelled order for cancelled."""
+    venue.then((404, body))
+    for call in (
+        rest.trigger_order_group("g"),
+        rest.delete_order_group("g"),
+        rest.cancel_order("o", "T"),
+        rest.order("o"),
+    ):
+        with pytest.raises(PermanentError, match="404") as caught:
+            await call
+        assert not isinstance(caught.value, NotFound)
+
+
 async def test_a_401_says_what_to_check(rest, venue) -> None:
     body = {
         "error": {
