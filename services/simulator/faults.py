@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-BEFORE = frozenset({"delay_ms", "refuse", "silent", "status_409", "status_429", "status_500", "status_503"})
+BEFORE = frozenset({"delay_ms", "refuse", "silent", "status_409", "status_429", "status_500", "status_503", "page_404"})
 """Faults that act before the exchange sees the request."""
 FRAMES = frozenset({"gap", "repeat", "reorder", "delta_before_snapshot", "stale_snapshot", "mute", "hang_up"})
 """Faults of the stream."""
@@ -29,12 +29,12 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     ``ms`` is the length of ``delay_ms``, to which up to ``jitter_ms`` are added.
 
     On requests: ``delay_ms``; ``refuse`` closes the connection unread; ``silent`` reads and never answers;
-    ``status_*`` answer without the exchange. After the exchange has acted: ``drop_reply_after_accept`` resets
-    the connection, ``half_close_after_accept`` ends it in our direction only, ``error_500_after_accept`` and
-    ``empty_2xx_after_accept`` hide what was done, and the rest of ``*_after_accept`` garble the answer:
-    ``html_200`` and ``html_403`` are pages of something in between, ``not_json``, ``cut_json`` and ``no_order_id``
-    are bodies that say too little, ``wrong_type`` is the right body called a text, ``cut_reply`` ends the connection
-    in the middle of the body.
+    ``status_*`` answer without the exchange, ``page_404`` as something in between does that knows no way. After
+    the exchange has acted: ``drop_reply_after_accept`` resets the connection, ``half_close_after_accept`` ends it in
+    our direction only, ``error_500_after_accept`` and ``empty_2xx_after_accept`` hide what was done, and the rest of
+    ``*_after_accept`` garble the answer: ``html_200`` and ``html_403`` are pages of something in between,
+    ``not_json``, ``cut_json`` and ``no_order_id`` are bodies that say too little, ``wrong_type`` is the right body
+    called a text, ``cut_reply`` ends the connection in the middle of the body.
 
     On frames of ``match.channel``, whose numbers count on in every case: ``gap`` swallows one, ``repeat``
     sends it twice, ``reorder`` sends it after the next one, ``delta_before_snapshot`` does so with a snapshot,
@@ -50,6 +50,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         "status_429",
         "status_500",
         "status_503",
+        "page_404",
         "drop_reply_after_accept",
         "half_close_after_accept",
         "error_500_after_accept",

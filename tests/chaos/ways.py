@@ -243,6 +243,7 @@ def catalogue() -> list[Death]:
         Death("exchange: refuses connections of orders", trading, answered("refuse", 6, ORDERS)),
         Death("exchange: answers orders 3 s late", trading, answered("delay_ms", 3, ORDERS, ms=3_000)),
         Death("exchange: 503 to everything", trading, answered("status_503", 200, EVERYTHING)),
+        Death("exchange: 404 pages to everything", trading, answered("page_404", 200, EVERYTHING)),
         Death("exchange: away for 4 s", trading, outage),
         Death("exchange: half-open for 7 s", trading, frozen("simulator", 7)),
         Death("exchange: half-open for 14 s", trading, frozen("simulator", 14)),

@@ -127,6 +127,8 @@ async def _fault_before(venue: Venue, fault: Fault, request: web.Request) -> web
             raise nested(500, "internal_error")
         case "status_503":
             raise nested(503, "service_unavailable")
+        case "page_404":
+            return web.Response(body=_PAGE, status=404, content_type="text/html")
         case "refuse":
             _abort(request)
             return web.Response()

@@ -10,10 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
 from services.exchange import models
+from services.exchange.errors import PermanentError
 from services.runtime.record import Claimed
 from services.runtime.store import result
 from tests.integration.ledger.conftest import World, until
@@ -284,6 +286,31 @@ async def test_the_exchange_out_of_reach_leaves_the_halt_pending(world: World) -
 
     await until(resumed, 10, "halt: false does not resume")
     await world.ready()
+
+
+@pytest.mark.parametrize("world", [("--pregame", "900", "--speed", "30", "--admin")], indirect=True)
+async def test_a_404_page_does_not_pass_for_a_fenced_group(world: World) -> None:
+    world.start()
+    await world.ready()
+    await world.take_over()
+    market = await world.market()
+    late = world.intent(market.ticker, "yes", 100, 1_000)
+    assert isinstance(await world.claim(late), Claimed)
+    match = {"method": "PUT", "path_prefix": "/trade-api/v2/portfolio/order_groups"}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        admin = world.venue.rest_url.replace("/trade-api/v2", "/sim/faults")
+        (await client.post(admin, json={"action": "page_404", "times": 4, "match": match})).raise_for_status()
+    world.spec(halt=True, haltReason="a page in between")
+    await until(world.record.causes, 6, "not latched")
+    await world.acknowledge()
+
+    async def confirmed() -> bool:
+        return (await world.halt()).get("state") == "confirmed"
+
+    await until(confirmed, 40, "the halt is not confirmed")
+    with pytest.raises(PermanentError, match="order group triggered"):
+        await world.send(late, rest=True, tell=False)
+    assert await world.rest.orders(status="resting") == []
 
 
 @pytest.mark.slow

@@ -94,6 +94,14 @@ async def test_garbled_answers_after_accept(quiet, action, status, kind, begins)
     assert await accepted(quiet) == ["x"]
 
 
+async def test_a_page_of_something_in_between(quiet):
+    await quiet.admin("POST", "/faults", {"action": "page_404", "match": CREATE})
+    url = quiet.simulator.rest_url + CREATE["path_prefix"].removeprefix("/trade-api/v2")
+    async with quiet.http.post(url, json=ORDER, headers=quiet.one.headers("POST", CREATE["path_prefix"])) as answer:
+        assert (answer.status, answer.content_type) == (404, "text/html")
+    assert await accepted(quiet) == []
+
+
 async def test_a_reply_that_ends_in_the_middle(quiet):
     await quiet.admin("POST", "/faults", {"action": "cut_reply_after_accept", "match": CREATE})
     with pytest.raises(aiohttp.ClientPayloadError):
