@@ -41,7 +41,11 @@ class Cluster(Protocol):
         """Make the object exactly `wanted` (what others wrote outside of it stays). Idempotent."""
 
     async def owned(self, labels: Mapping[str, str]) -> list[Object]:
-        """Our objects that carry all `labels`; Deployments with `status.replicas` as observed."""
+        """Our objects that carry all `labels`; Deployments with `status.replicas` as observed.
+
+        `ordered` stands beside the spec of a Deployment whose controller is behind: the most replicas that it may still
+        start, of this spec and of those before it.
+        """
 
     async def loops(self) -> set[LoopKey]:
         """The loops whose objects exist."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
+import os
 import time
 from collections.abc import Iterator
 
@@ -12,7 +12,8 @@ from tests.contract.operating import Bench, bench, until
 from tests.fakes.resources import policy, strategy
 
 pytestmark = [pytest.mark.cluster]
-HALTS = 50
+HALTS = 10
+AWAY_S = float(os.environ.get("TOUCHLINE_AWAY_SECONDS", "10"))
 
 
 @pytest.fixture
@@ -38,26 +39,21 @@ def generation(at: Bench) -> int:
     return at.kube.get("RiskPolicy", "house")["metadata"]["generation"]
 
 
-def test_a_patch_latches_within_the_promise(at: Bench) -> None:
-    took = []
+def told(at: Bench) -> list[str]:
+    """Reasons of the policy's events."""
+    return [e["reason"] for e in at.kube.list("Event") if e["regarding"]["kind"] == "RiskPolicy"]
+
+
+def test_no_patch_is_missed(at: Bench) -> None:
+    """How soon it latches is measured by `make bench ARGS="--only operator"`."""
     for _ in range(HALTS):
-        began = time.monotonic()
         halt(at, wanted=True)
-        while not at.latched():
-            assert time.monotonic() - began < 10, "a halt was missed"
-            time.sleep(0.001)
-        took.append((time.monotonic() - began) * 1000)
+        until(at.latched, 20, "a halt was missed")
         halt(at, wanted=False)
         # Unlatched before the operator has seen this, the operator would latch again; the ledger then unlatches again.
         until(lambda: seen(at) == ("Draining", generation(at)), 20, "no status of the halt")
         at.unlatch("manual")
-        until(
-            lambda: at.kube.condition("RiskPolicy", "house", "Halted").get("reason") == "NotHalted",
-            20,
-            "no status of the resume",
-        )
-    p50, p99 = statistics.median(took), sorted(took)[int(HALTS * 0.99) - 1]
-    print(f"patch -> latch over {HALTS} halts: p50 {p50:.0f} ms, p99 {p99:.0f} ms, most {max(took):.0f} ms")
+        until(lambda: seen(at) == ("NotHalted", generation(at)), 20, "no status of the resume")
 
 
 def test_flipping_back_and_forth_ends_where_the_last_patch_says(at: Bench) -> None:
@@ -77,28 +73,26 @@ def test_a_confirmed_halt_scales_to_zero_and_says_so_at_this_generation(at: Benc
     until(lambda: at.kube.replicas("executor") == [0], 5, "the executor stays")
     found = until(
         lambda: (c := at.kube.condition("RiskPolicy", "house", "Halted")).get("status") == "True" and c,
-        10,
+        30,  # the cluster's own controllers say when the last pod is gone
         "not Halted",
     )
     assert found["observedGeneration"] == at.kube.get("RiskPolicy", "house")["metadata"]["generation"]
-    until(lambda: at.kube.condition("TradingStrategy", "sunday", "Halted").get("status") == "True", 10, "not Halted")
-    reasons = until(
-        lambda: (seen := {e["reason"] for e in at.kube.list("Event")}) >= {"HaltRequested", "HaltConfirmed"} and seen,
-        10,
-        "no events",
-    )
-    assert "HaltReleased" not in reasons
-    counts = [e["reason"] for e in at.kube.list("Event") if e["regarding"]["kind"] == "RiskPolicy"]
-    assert counts.count("HaltRequested") == counts.count("HaltConfirmed") == 1, counts
+    until(lambda: at.kube.condition("TradingStrategy", "sunday", "Halted").get("status") == "True", 30, "not Halted")
+    # The strategy tells of the same halt, sooner or later than its policy.
+    until(lambda: {"HaltRequested", "HaltConfirmed"} <= set(told(at)), 10, "no events")
+    assert "HaltReleased" not in told(at)
+    assert told(at).count("HaltRequested") == told(at).count("HaltConfirmed") == 1, told(at)
     (executor,) = at.kube.children("executor")
     at.kube.merge("Deployment", executor["metadata"]["name"], {"spec": {"replicas": 3}})
     until(lambda: at.kube.replicas("executor") == [0], 5, "scaled up by hand while halted")
     halt_status = at.kube.get("RiskPolicy", "house")["status"]["halt"]
     assert (halt_status["id"], halt_status["reason"]) == ("manual", "storm")
     at.kube.merge("RiskPolicy", "house", {"spec": {"halt": False, "haltReason": ""}})
+    # Before it has seen this, the operator would latch again; the ledger would unlatch again, and here is none.
+    until(lambda: seen(at)[1] == generation(at), 20, "the operator does not see the resume")
     at.unlatch("manual")
     until(lambda: at.kube.replicas("executor") == [1], 10, "the executor does not come back")
-    until(lambda: "HaltReleased" in {e["reason"] for e in at.kube.list("Event")}, 10, "no event of the release")
+    until(lambda: "HaltReleased" in told(at), 10, "no event of the release")
 
 
 def test_the_plugins_patch_read_back_and_wait(at: Bench) -> None:
@@ -187,20 +181,28 @@ def test_the_escape_annotation_lets_a_deleted_policy_go(at: Bench) -> None:
     until(lambda: at.kube.replicas("executor") == [0], 10, "the executor stays")
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(240)
-def test_an_api_server_that_is_away_for_a_minute_is_survived(at: Bench) -> None:
+@pytest.mark.timeout(120 + AWAY_S)
+def test_an_api_server_that_was_away_is_caught_up_with_by_itself(at: Bench) -> None:
+    """TOUCHLINE_AWAY_SECONDS=300 for the five minutes that are promised."""
     at.proxy.cut()
-    time.sleep(30)
-    assert at.healthy(), "liveness must not depend on the API server"
+    gone = time.monotonic()
     halt(at, wanted=True)
-    time.sleep(30)
+    while time.monotonic() - gone < AWAY_S:
+        time.sleep(min(1.0, AWAY_S))
+        assert at.healthy(), "liveness must not depend on the API server"
+    assert at.asked("/readyz").status_code != 200, "readiness must say that nothing is followed"
+    assert at.process is not None
     assert at.process.poll() is None, "the operator ended"
     assert at.latched() == {}
+    written = at.metric("touchline_operator_api_writes_total")
     at.proxy.mend()
     began = time.monotonic()
-    until(at.latched, 15, "the halt of the time without an API server is not latched")
-    print(f"API server back -> latch {time.monotonic() - began:.1f} s")
+    until(at.latched, 30, "the halt of the time without an API server is not latched")
+    print(f"API server back after {AWAY_S:.0f} s -> latch {time.monotonic() - began:.1f} s")
     at.confirm_halt()
     until(lambda: at.kube.replicas("executor") == [0], 10, "no writes after the API server came back")
+    until(lambda: at.kube.condition("RiskPolicy", "house", "Halted").get("status") == "True", 30, "not Halted")
+    until(lambda: at.asked("/readyz").status_code == 200, 30, "never ready again")
+    assert told(at).count("HaltRequested") <= 1, told(at)
+    print(f"writes after it was back: {at.metric('touchline_operator_api_writes_total') - written:.0f}")
     assert at.stop() == 0

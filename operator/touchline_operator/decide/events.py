@@ -18,6 +18,7 @@ class Announcement:
     message: str
 
 
+HALT_CONFIRMED: Final = "HaltConfirmed"
 _SILENT: Final = frozenset({Condition.PROGRESSING})
 """A rollout shows in the condition; an event for each would be noise."""
 
@@ -25,17 +26,29 @@ _SILENT: Final = frozenset({Condition.PROGRESSING})
 def announcements(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Announcement]:
     """What changed between two statuses and is worth an event."""
     old = {condition["type"]: condition for condition in before.get("conditions", ())}
+    same_halt = _epoch(before) == _epoch(after)
     made = []
     for condition in after.get("conditions", ()):
         known = old.get(condition["type"], {"status": "Unknown", "reason": Reason.RECONCILING})
         if condition["type"] in _SILENT or condition["status"] == "Unknown":
             continue
-        if (known["status"], known["reason"]) == (condition["status"], condition["reason"]):
+        halted = condition["type"] == Condition.HALTED
+        if (known["status"], known["reason"]) == (condition["status"], condition["reason"]) and (
+            same_halt or not halted
+        ):
+            continue
+        if halted and condition["reason"] == Reason.DRAINING and same_halt and "halt" in before:
+            # The record was away for a while, or an executor showed up once more: nobody asked again.
             continue
         said = _said(known, condition)
         if said is not None:
             made.append(said)
     return made
+
+
+def _epoch(status: Mapping[str, Any]) -> object:
+    """Which halt a status is about: every new one has another epoch; None without one."""
+    return status.get("halt", {}).get("epoch")
 
 
 def _said(before: Mapping[str, Any], after: Mapping[str, Any]) -> Announcement | None:
@@ -60,7 +73,7 @@ def _said(before: Mapping[str, Any], after: Mapping[str, Any]) -> Announcement |
 
 def _halt(before: Mapping[str, Any], status: str, reason: str, message: str) -> Announcement | None:
     if status == "True":
-        return Announcement("Warning", "HaltConfirmed", message)
+        return Announcement("Warning", HALT_CONFIRMED, message)
     if reason == Reason.HALT_PENDING_VENUE:
         return Announcement("Warning", "HaltPendingVenue", message)
     if reason == Reason.DRAINING:

@@ -46,8 +46,8 @@ def _processes(deployment: Object) -> int:
     status = deployment.get("status", {})
     seen = int(status.get("replicas", 0)) + int(status.get("terminatingReplicas", 0))
     if status.get("observedGeneration") != deployment["metadata"].get("generation"):
-        # The controller has not seen this spec yet: what it orders may start any moment.
-        return max(seen, int(deployment["spec"]["replicas"]))
+        # The controller has not seen this spec yet: what it orders, or ordered before, may start any moment.
+        return max(seen, int(deployment.get("ordered", deployment["spec"]["replicas"])))
     return seen
 
 

@@ -13,7 +13,7 @@ from touchline_operator.adapters.kubernetes.announcer import Announcer
 from touchline_operator.adapters.kubernetes.api import ConflictError, KubeApi, NotFoundError
 from touchline_operator.adapters.kubernetes.mirror import CUSTOM, OWNED, Mirror
 from touchline_operator.adapters.kubernetes.store import fingerprint
-from touchline_operator.decide.events import announcements
+from touchline_operator.decide.events import HALT_CONFIRMED, announcements
 from touchline_operator.desired.meta import LoopKey
 from touchline_operator.ports import ClusterError, Wake
 from touchline_operator.reconcile.manager import EXECUTORS, PROCESS, loop_of
@@ -31,6 +31,8 @@ class KubernetesCluster:
         """(kind, name) -> digest of what was applied, fingerprint of what the server made of it."""
         self._listed: tuple[tuple[int, ...], list[Object]] = ((), [])
         self._wakes: list[Wake] = []
+        self._confirmed: dict[str, object] = {}
+        """Policy -> epoch of the halt whose end was told."""
 
     # -- the port
     async def resources(self) -> list[Object]:
@@ -89,7 +91,13 @@ class KubernetesCluster:
             return
         # What was not written is written, and told, by the next pass.
         if await self._patch(live, {"status": status}, names.STATUS_FIELD_MANAGER, "status"):
+            epoch = status.get("halt", {}).get("epoch")
             for said in announcements(live.get("status") or {}, status):
+                if said.reason == HALT_CONFIRMED and epoch is not None:
+                    # A pod that was already ordered may show up once more, and be gone again.
+                    if self._confirmed.get(name) == epoch:
+                        continue
+                    self._confirmed[name] = epoch
                 self._announcer.announce(live, said)
 
     async def hold(self, kind: names.Kind, name: str) -> None:

@@ -67,6 +67,8 @@ class Store:
         before = self._prints.get(key)
         self._forget(key)
         kept = self._objects[key] = _slim(made)
+        if kept["kind"] == "Deployment" and _behind(kept):
+            kept["ordered"] = _ordered(known, kept)
         labels = kept["metadata"].get("labels", {})
         if labels.get(names.MANAGED_BY) == names.FIELD_MANAGER:
             self._prints[key] = fingerprint(made)
@@ -156,6 +158,20 @@ def _slim(made: Object) -> Object:
         slim["spec"] = {"replicas": made["spec"]["replicas"]}
         slim["status"] = {part: status[part] for part in _STATUS if part in status}
     return slim
+
+
+def _behind(deployment: Object) -> bool:
+    """Its controller has not seen its spec yet."""
+    return bool(deployment["status"].get("observedGeneration") != deployment["metadata"].get("generation"))
+
+
+def _ordered(known: Object | None, now: Object) -> int:
+    """The most replicas of all specs that the controller may still act on, in a Deployment that it is behind of."""
+    wanted = int(now["spec"]["replicas"])
+    if known is not None:
+        return max(wanted, int(known.get("ordered", known["spec"]["replicas"])))
+    # Only the first spec has none before it.
+    return wanted if now["metadata"].get("generation", 1) == 1 else max(wanted, 1)
 
 
 def _seen(slim: Object) -> object:

@@ -6,6 +6,7 @@ import pytest
 
 from touchline_operator import names
 from touchline_operator.adapters.kubernetes.store import Store, fingerprint
+from touchline_operator.decide.status import running
 
 
 def made(name: str, at: int, loop: str = "policy.house") -> dict[str, Any]:
@@ -111,3 +112,35 @@ def test_a_fingerprint_leaves_out_what_others_write() -> None:
     labelled = deployment()
     labelled["metadata"]["labels"]["x"] = "y"
     assert fingerprint(deployment()) != fingerprint(labelled)
+
+
+def scaled(at: int, generation: int, replicas: int, observed: int | None = None, running: int = 0) -> dict[str, Any]:
+    """A version of an executor's Deployment."""
+    body = deployment(at, generation=generation) | {"spec": {"replicas": replicas}, "status": {}}
+    if observed is not None:
+        body["status"] = {"observedGeneration": observed, "replicas": running}
+    return body
+
+
+@pytest.mark.parametrize(
+    ("history", "executors"),
+    [
+        # Scaled to zero before its controller ever saw the one that it was made with: that one may still start.
+        ([scaled(1, 1, 1), scaled(2, 2, 0)], 1),
+        ([scaled(1, 1, 1), scaled(2, 2, 0), scaled(3, 2, 0, observed=1)], 1),
+        ([scaled(1, 1, 1), scaled(2, 2, 0), scaled(3, 3, 0, observed=1)], 1),
+        ([scaled(1, 1, 1, observed=1), scaled(2, 2, 0, observed=1)], 1),
+        ([scaled(1, 1, 1), scaled(2, 2, 0), scaled(3, 2, 0, observed=2)], 0),
+        ([scaled(1, 1, 1, observed=1, running=1), scaled(2, 2, 0, observed=2, running=1)], 1),
+        # What was at zero and is only edited was never ordered.
+        ([scaled(1, 1, 0)], 0),
+        ([scaled(1, 1, 0, observed=1), scaled(2, 2, 0, observed=1)], 0),
+        # An operator that has just started does not know what was ordered before.
+        ([scaled(1, 2, 0, observed=1)], 1),
+    ],
+)
+def test_an_executor_that_may_still_start_runs(history: list[dict[str, Any]], executors: int) -> None:
+    store = Store()
+    for version in history:
+        store.put(version)
+    assert running(store.executors("n", "p"), names.Role.EXECUTOR) == executors

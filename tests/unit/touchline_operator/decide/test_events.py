@@ -44,3 +44,24 @@ def test_a_change_of_the_message_alone_is_no_event() -> None:
 def test_the_first_status_of_a_broken_resource_is_announced() -> None:
     (made,) = announcements({}, status("Ready", "False", "InvalidSpec", "spec.x: unknown"))
     assert (made.type, made.message) == ("Warning", "spec.x: unknown")
+
+
+@pytest.mark.parametrize(
+    ("between", "epochs", "told"),
+    [
+        (("Unknown", "RecordUnreachable"), (4, 4), []),
+        (("True", "Halted"), (4, 4), []),
+        (("False", "NotHalted"), (None, 5), ["HaltRequested"]),
+        (("False", "Draining"), (4, 5), ["HaltRequested"]),
+        (("True", "Halted"), (4, 5), ["HaltRequested"]),
+    ],
+)
+def test_one_halt_is_asked_for_once(
+    between: tuple[str, str], epochs: tuple[int | None, int | None], told: list[str]
+) -> None:
+    was, now = status("Halted", *between), status("Halted", "False", "Draining")
+    before, after = (
+        made | ({"halt": {"epoch": epoch}} if epoch is not None else {})
+        for made, epoch in zip((was, now), epochs, strict=True)
+    )
+    assert [one.reason for one in announcements(before, after)] == told
