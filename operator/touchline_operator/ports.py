@@ -27,6 +27,9 @@ class RecordUnreachableError(Exception):
 class ClusterError(Exception):
     """The cluster refused or did not answer; the message says what and why."""
 
+    after_s: float = 0.0
+    """How long it asks to be left alone."""
+
 
 class Cluster(Protocol):
     """One namespace: resources that people write, objects that we write."""

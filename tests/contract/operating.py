@@ -187,9 +187,10 @@ class Proxy:
 class Bench:
     """One namespace with its operator."""
 
-    def __init__(self, kube: Kube, redis_url: str, folder: Path, *, wide: bool = False) -> None:
-        """`wide`: for all namespaces, by a ClusterRole."""
+    def __init__(self, kube: Kube, redis_url: str, folder: Path, *, wide: bool = False, server: str = "") -> None:
+        """`wide`: for all namespaces, by a ClusterRole. `server`: where the operator finds the API server instead."""
         self.kube, self.redis_url, self.folder, self.wide = kube, redis_url, folder, wide
+        self.server = server
         self.redis = redis.Redis.from_url(redis_url, decode_responses=True)
         self.proxy = Proxy(kube.server)
         self.log = folder / "operator.log"
@@ -242,7 +243,7 @@ class Bench:
                 {
                     "name": "test",
                     "cluster": {
-                        "server": f"https://127.0.0.1:{port}",
+                        "server": self.server or f"https://127.0.0.1:{port}",
                         "certificate-authority-data": base64.b64encode(self.kube.ca.encode()).decode(),
                     },
                 }
@@ -399,10 +400,10 @@ def namespace(kubeconfig: Path) -> Iterator[Kube]:
 
 
 @contextlib.contextmanager
-def bench(redis_url: str, *, wide: bool = False) -> Iterator[Bench]:
+def bench(redis_url: str, *, wide: bool = False, server: str = "") -> Iterator[Bench]:
     """An operator at work in a namespace of its own; its log must hold no fault at the end."""
     with namespace(Path(os.environ["KUBECONFIG"])) as kube, tempfile.TemporaryDirectory() as folder:
-        made = Bench(kube, redis_url, Path(folder), wide=wide)
+        made = Bench(kube, redis_url, Path(folder), wide=wide, server=server)
         made.account()
         made.start()
         try:

@@ -205,7 +205,7 @@ class Manager:
                 pause = pause if due is None else min(pause, due)
             except Exception as error:  # noqa: BLE001  - reported, and tried again after the back-off
                 failures += 1
-                pause = backoff(failures, self._clock.chance())
+                pause = max(backoff(failures, self._clock.chance()), getattr(error, "after_s", 0.0))
                 self._complain(str(key), error)
             if key.kind == "feed":
                 await asyncio.sleep(SHARED_PACE_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.request import getproxies_environment
@@ -26,6 +26,8 @@ SILENT_S: Final = 90.0
 """A watch gets a bookmark every minute: one that is silent for longer is dead, whatever its connection says."""
 TRIES: Final = 3
 RETRY_FIRST_S: Final = 0.2
+AFTER_MOST_S: Final = 30.0
+"""Of a longer Retry-After."""
 APPLY: Final = "application/apply-patch+yaml"
 _AWAY = (aiohttp.ClientError, OSError, TimeoutError)
 
@@ -134,8 +136,13 @@ class KubeApi:
         except (NotFoundError, ConflictError):
             return
 
-    async def watch(self, resource: Resource, namespace: str, selector: str, since: str) -> AsyncIterator[Object]:
-        """Events from `since` on, until the server ends the watch. Raises GoneError when `since` is too old."""
+    async def watch(
+        self, resource: Resource, namespace: str, selector: str, since: str, opened: Callable[[], None]
+    ) -> AsyncIterator[Object]:
+        """Events from `since` on, until the server ends the watch; `opened` is called when it took it.
+
+        Raises GoneError when `since` is too old.
+        """
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",
@@ -149,7 +156,8 @@ class KubeApi:
             response = await self._send("GET", path, query, None, "", timeout)
             try:
                 if response.status >= 400:
-                    raise _refusal("GET", path, response.status, await response.read())
+                    raise _refusal("GET", path, response.status, await response.read(), _after_s(response))
+                opened()
                 async for line in response.content:
                     event: Object = msgspec.json.decode(line)
                     if event["type"] == "ERROR":
@@ -177,9 +185,10 @@ class KubeApi:
         while True:
             try:
                 return await self._once(method, path, query or {}, body, content)
-            except AwayError:
+            except AwayError as error:
                 failures += 1
-                if failures >= tries:
+                # Whoever asked waits as long as the server says, but for a halt.
+                if failures >= tries or error.after_s:
                     raise
             # Jitter: many loops fail together and must not come back together.
             await asyncio.sleep(RETRY_FIRST_S * 2**failures * (0.5 + self._clock.chance() / 2))
@@ -194,7 +203,7 @@ class KubeApi:
         except _AWAY as error:
             raise AwayError(f"{method} {path}: {_words(error)}") from error
         if response.status >= 400:
-            raise _refusal(method, path, response.status, data)
+            raise _refusal(method, path, response.status, data, _after_s(response))
         decoded: Object = msgspec.json.decode(data)
         return decoded
 
@@ -229,8 +238,20 @@ def _words(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _refusal(method: str, path: str, status: int, data: bytes) -> ClusterError:
+def _after_s(response: aiohttp.ClientResponse) -> float:
+    """Retry-After in seconds, as the API server writes it; 0 without one."""
+    said = response.headers.get("Retry-After", "")
+    return min(float(said), AFTER_MOST_S) if said.isdecimal() else 0.0
+
+
+def _refusal(method: str, path: str, status: int, data: bytes, after_s: float = 0.0) -> ClusterError:
     """The error that fits the status, with the server's own sentence."""
+    error = _refused(method, path, status, data)
+    error.after_s = after_s
+    return error
+
+
+def _refused(method: str, path: str, status: int, data: bytes) -> ClusterError:
     try:
         said = msgspec.json.decode(data)
         said = said.get("object", said).get("message", "")

@@ -51,6 +51,7 @@ class Reflector:
         """Until cancelled; survives any time without an API server."""
         failures = 0
         while True:
+            after_s = 0.0
             began = self.clock.mono_ms()
             try:
                 if not self.since:
@@ -62,11 +63,11 @@ class Reflector:
                 failures += 1
             except ClusterError as error:
                 failures = 1 if self.clock.mono_ms() - began > RETRY_MOST_S * 1000 else failures + 1
-                self.trouble = str(error)
+                self.trouble, after_s = str(error), error.after_s
                 self.complain(f"watch {self.resource.plural}", error)
             if failures:
                 pause = min(RETRY_FIRST_S * 2.0 ** min(failures - 1, 10), RETRY_MOST_S)
-                await asyncio.sleep(pause * (0.5 + self.clock.chance() / 2))
+                await asyncio.sleep(max(pause * (0.5 + self.clock.chance() / 2), after_s))
 
     async def _list(self) -> None:
         found = await self.api.list(self.resource, self.namespace, self.selector)
@@ -80,8 +81,8 @@ class Reflector:
             self.changed(made)
 
     async def _watch(self) -> None:
-        async for event in self.api.watch(self.resource, self.namespace, self.selector, self.since):
-            made, self.trouble = event["object"], ""
+        async for event in self.api.watch(self.resource, self.namespace, self.selector, self.since, self._opened):
+            made = event["object"]
             self.since = made["metadata"]["resourceVersion"]
             match event["type"]:
                 case "ADDED" | "MODIFIED":
@@ -92,3 +93,7 @@ class Reflector:
                         self.changed(made)
                 case _:  # BOOKMARK: only the version
                     continue
+
+    def _opened(self) -> None:
+        # Not with the first news: where nothing changes it comes a minute later.
+        self.trouble = ""
