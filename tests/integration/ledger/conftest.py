@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
@@ -178,6 +179,12 @@ class World:
             return body is not None and json.loads(body)["at_ms"] >= self.started_ms
 
         await until(granted, 20, "no trading lease")
+
+    async def admin(self, method: str, path: str, body: dict[str, Any]) -> None:
+        """Order the simulator about; it must have been started with --admin."""
+        url = self.venue.rest_url.replace("/trade-api/v2", f"/sim/{path}")
+        async with httpx.AsyncClient(trust_env=False) as client:
+            (await client.request(method, url, json=body)).raise_for_status()
 
     def spec(self, **fields: Any) -> None:
         temporary = self.folder / "spec.json.new"

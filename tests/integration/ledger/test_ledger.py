@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 
@@ -23,6 +22,9 @@ from trading_logic.contracts import codec
 from trading_logic.contracts.messages import Report
 from trading_logic.contracts.topics import report
 from trading_logic.refusal import Refusal
+
+ADMIN = ("--pregame", "900", "--speed", "30", "--admin")
+"""The exchange of every test here, and it takes orders from the test."""
 
 
 async def some_trades(world: World, seed: int, orders: int) -> None:
@@ -180,6 +182,7 @@ async def test_an_order_that_no_executor_recorded_is_found_told_and_cancelled_by
     assert [event.kind for event in await world.events()][-2:] == ["latched", "halted"]
 
 
+@pytest.mark.parametrize("world", [ADMIN], indirect=True)
 async def test_a_breach_latches_and_the_halt_ends_with_nothing_resting(world: World) -> None:
     world.limits = msgspec.structs.replace(world.limits, max_drawdown_ppm=1_000, max_daily_loss_ppm=900_000)
     await world.feed()
@@ -216,7 +219,9 @@ async def test_a_breach_latches_and_the_halt_ends_with_nothing_resting(world: Wo
     await until(confirmed, 6, "the halt is not confirmed")
     assert not await result(world.record.store.client.exists(world.record.topics.trading_lease()))
 
-    # Resumed by name: the peak is the equity, a new epoch, and the lease is back.
+    # Resumed by name: the peak is the equity, a new epoch, and the lease is back. The crowd stands still meanwhile: one
+    # cent of the position is more than the limit.
+    await world.admin("PUT", "exchange", {"exchange_active": True, "trading_active": False})
     world.spec(resume={"haltID": cause.id})
 
     async def empty() -> bool:
@@ -288,7 +293,7 @@ async def test_the_exchange_out_of_reach_leaves_the_halt_pending(world: World) -
     await world.ready()
 
 
-@pytest.mark.parametrize("world", [("--pregame", "900", "--speed", "30", "--admin")], indirect=True)
+@pytest.mark.parametrize("world", [ADMIN], indirect=True)
 async def test_a_404_page_does_not_pass_for_a_fenced_group(world: World) -> None:
     world.start()
     await world.ready()
@@ -297,9 +302,7 @@ async def test_a_404_page_does_not_pass_for_a_fenced_group(world: World) -> None
     late = world.intent(market.ticker, "yes", 100, 1_000)
     assert isinstance(await world.claim(late), Claimed)
     match = {"method": "PUT", "path_prefix": "/trade-api/v2/portfolio/order_groups"}
-    async with httpx.AsyncClient(trust_env=False) as client:
-        admin = world.venue.rest_url.replace("/trade-api/v2", "/sim/faults")
-        (await client.post(admin, json={"action": "page_404", "times": 4, "match": match})).raise_for_status()
+    await world.admin("POST", "faults", {"action": "page_404", "times": 4, "match": match})
     world.spec(halt=True, haltReason="a page in between")
     await until(world.record.causes, 6, "not latched")
     await world.acknowledge()
