@@ -130,6 +130,11 @@ def until(what: Callable[[], Any], seconds: float, told: str) -> Any:
         time.sleep(0.05)
 
 
+def kubectl() -> Path:
+    """The system's, or the one that the test cluster has beside its kubeconfig."""
+    return Path(shutil.which("kubectl") or Path(os.environ["KUBECONFIG"]).parents[1] / "bin/kubectl")
+
+
 class Proxy:
     """A TCP proxy before the API server that can be cut."""
 
@@ -328,8 +333,7 @@ class Bench:
     # -- people
     def plugin(self, verb: str, *words: str) -> tuple[int, str]:
         """Run a kubectl plug-in; its exit code, and which of its known sentences it said."""
-        kubectl = shutil.which("kubectl") or str(Path(os.environ["KUBECONFIG"]).parents[1] / "bin/kubectl")
-        env = os.environ | {"PATH": f"{ROOT}/operator/plugins:{Path(kubectl).parent}:{os.environ['PATH']}"}
+        env = os.environ | {"PATH": f"{ROOT}/operator/plugins:{kubectl().parent}:{os.environ['PATH']}"}
         command = ["kubectl", verb, *words, "-n", self.kube.namespace]
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=90, check=False)
         known = ("not confirmed", "halted; nothing rests", "still halted by drawdown-1", "no cause is left")
