@@ -34,7 +34,7 @@ def events(at: Bench, reason: str) -> list[str]:
 
 
 def source(at: Bench) -> str:
-    (made,) = at.kube.children("source")
+    (made,) = until(lambda: at.kube.children("source"), 20, "no source")
     return made["metadata"]["name"]
 
 
