@@ -19,6 +19,9 @@ DECISION_STAGES: Final[dict[Stage, tuple[str, ...]]] = {
 DECISION_RULES: Final[tuple[str, ...]] = tuple(rule for rules in DECISION_STAGES.values() for rule in rules)
 """In the order in which they are asked."""
 
+EXCHANGE: Final = "exchange"
+"""The rule of an order that the exchange itself refused; the value is its word for it."""
+
 
 def stage_of(rule: str) -> Stage:
     """The stage that a decision refused by `rule` did not reach; a rule without a stage is asked last."""

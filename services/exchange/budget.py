@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from services.exchange.clock import Clock
 from services.exchange.errors import TemporaryError
+from trading_logic.refusal import Refusal
 
 Kind = Literal["read", "write"]
 
@@ -88,7 +89,8 @@ class TokenBucket:
         wait_s = self.wait_for(cost)
         if max_wait_s is not None and wait_s > max_wait_s:
             raise TemporaryError(
-                f"rate budget: {cost} tokens need {wait_s:.3f} s, allowed are {max_wait_s:.3f} s; nothing was sent"
+                f"rate budget: {cost} tokens need {wait_s:.3f} s, allowed are {max_wait_s:.3f} s; nothing was sent",
+                no=Refusal("rateBudget", f"{wait_s:.3f} s", f"{max_wait_s:.3f} s"),
             )
         self._tokens -= cost
         if wait_s > 0:

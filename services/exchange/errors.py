@@ -12,6 +12,8 @@ ExchangeError
 
 from typing import Final
 
+from trading_logic.refusal import Refusal
+
 UNREADABLE: Final = "unreadable"
 """Code of a refusal whose body is none of the venue's error shapes: something in between may have said it."""
 
@@ -21,11 +23,15 @@ class ExchangeError(Exception):
 
 
 class TemporaryError(ExchangeError):
-    """The call may work later. `status` is the HTTP status, or None when no answer came."""
+    """The call may work later. `status` is the HTTP status, or None when no answer came.
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    `no` says by which rule nothing was done, where that is known for certain.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, no: Refusal | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.no = no
 
 
 class PermanentError(ExchangeError):

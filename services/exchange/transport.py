@@ -22,6 +22,7 @@ from services.exchange.errors import (
 )
 from services.exchange.signer import RequestSigner
 from services.exchange.wire import UNDECODABLE, BodyDecoder
+from trading_logic.refusal import Refusal
 
 T = TypeVar("T")
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -175,11 +176,17 @@ class Transport:
         if time_left is not None:
             connect_s = min(connect_s, time_left())
             if connect_s <= 0:
-                raise TemporaryError(f"{call.where}: the time in which it may leave is over; nothing was sent")
+                raise TemporaryError(
+                    f"{call.where}: the time in which it may leave is over; nothing was sent",
+                    no=Refusal("timeLeft", f"{connect_s:.3f} s", "> 0"),
+                )
         try:
             answer = await self._exchange(call, url, headers, connect_s)
         except _NOT_SENT as error:
-            raise TemporaryError(f"{call.where}: cannot reach {self._host}: {_reason(error)}") from error
+            raise TemporaryError(
+                f"{call.where}: cannot reach {self._host}: {_reason(error)}",
+                no=Refusal("connection", _reason(error), f"{self._host} answers"),
+            ) from error
         except TimeoutError as error:
             raise MaybeSent(f"no answer in {self._timeout_s} s") from error
         except aiohttp.ClientError as error:
@@ -211,7 +218,8 @@ class Transport:
         status = response.status
         if status == 429:
             self.budget.rejected(call.kind)
-            return TemporaryError(f"{call.where}: too many requests", status=status)
+            no = Refusal("rateLimit", "429", "2xx")
+            return TemporaryError(f"{call.where}: too many requests", status=status, no=no)
         if status == 408:
             return MaybeSent("the venue timed out (408)")
         code, message = _problem(response)

@@ -21,6 +21,7 @@ from trading_logic.orders import client_order_id
 from trading_logic.refusal import Refusal
 from trading_logic.risk.drawdown import trading_day
 from trading_logic.risk.limits import MAX_INTENT_AGE_MS
+from trading_logic.stages import EXCHANGE
 
 
 class Sender:
@@ -71,7 +72,8 @@ class Sender:
                 app.log.error(
                     "stopped-before-socket", intent=intent.id, rule=fault.rule, value=fault.value, limit=fault.limit
                 )
-                return await self._stopped(intent, fault)
+                reason = f"{fault.rule}: {fault.value}, limit {fault.limit}"
+                return await self._refused(intent, reason, fault)
             return await self._send(intent, order)
         finally:
             session.in_flight.discard(intent.id)
@@ -109,12 +111,10 @@ class Sender:
                 # Some send of this id arrived; which one, and what became of it, only the venue's list says.
                 return await self._unknown(intent, str(error))
             app.log.warning("refused", intent=intent.id, market=intent.market, code=error.code, error=str(error))
-            return await self._settle(intent, "refused", order_id="", filled=0, remaining=0, reason=str(error))
+            return await self._refused(intent, str(error), Refusal(EXCHANGE, error.code, "accepted"))
         except TemporaryError as error:
             app.log.warning("not-sent", intent=intent.id, market=intent.market, error=str(error))
-            return await self._settle(
-                intent, "refused", order_id="", filled=0, remaining=0, reason=f"not sent: {error}"
-            )
+            return await self._refused(intent, f"not sent: {error}", error.no)
         state = state_of(intent.count, ack.fill_count, ack.remaining_count)
         app.count("orders")
         app.log.info(
@@ -138,8 +138,7 @@ class Sender:
         self._resolve.set()
         return state
 
-    async def _stopped(self, intent: Intent, no: Refusal) -> OrderState:
-        reason = f"{no.rule}: {no.value}, limit {no.limit}"
+    async def _refused(self, intent: Intent, reason: str, no: Refusal | None) -> OrderState:
         return await self._settle(intent, "refused", order_id="", filled=0, remaining=0, reason=reason, no=no)
 
     async def _settle(

@@ -10,7 +10,7 @@ from touchline_operator.adapters.local.evidence import Evidence, Story, Traded
 from trading_logic.contracts.messages import Decision, FillReport, GameState, MarketInfo, TopOfBook
 from trading_logic.money import DOLLAR_PRICE
 from trading_logic.refusal import Verdict
-from trading_logic.stages import DECISION_RULES, DECISION_STAGES, stage_of
+from trading_logic.stages import DECISION_RULES, DECISION_STAGES, EXCHANGE, stage_of
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -204,9 +204,9 @@ def gate_checks(story: Story) -> tuple[Check, ...]:
 
 
 def _last_look(story: Story) -> tuple[Check, ...]:
-    """The check before the socket that stopped what the gate had let pass."""
+    """What stopped an order that the gate had let pass: the last look, the way to the exchange, the exchange."""
     return tuple(
-        Check(f"last look: {step.rule}", step.value, step.limit, "NO")
+        Check(step.rule if step.rule == EXCHANGE else f"last look: {step.rule}", step.value, step.limit, "NO")
         for step in story.steps
         if step.state == "refused" and step.rule
     )
@@ -291,7 +291,7 @@ def _funnel(found: Evidence, event: str, strategy: str, policy: str) -> FunnelAn
     lasts = (story.steps[-1] for story in reversed(_of(found, strategy, event)))
     no = next((step.reason for step in lasts if step.state == "refused" and not step.rule), "")
     if by_exchange:
-        by_us.append(Refusing("exchange", by_exchange, no, "accepted"))
+        by_us.append(Refusing(EXCHANGE, by_exchange, no, "accepted"))
     stages.append(StageAnswer("accepted", orders.get("accepted", 0), _sorted(by_us)))
     stages.append(StageAnswer("filled", orders.get("filled", 0), ()))
     exits = {name.removeprefix("exit:"): n for name, n in orders.items() if name.startswith("exit:")}

@@ -13,6 +13,7 @@ from services.exchange.errors import (
 )
 from services.exchange.models import CreateOrder, OrderRef
 from services.exchange.rest import ExchangeRest, WitnessRest
+from trading_logic.refusal import Refusal
 
 ORDER = CreateOrder(
     ticker="KX-A",
@@ -193,12 +194,23 @@ async def test_create_over_the_rate_limit_or_without_connection_proves_nothing_w
     rest, venue, signer, clock
 ) -> None:
     venue.then((429, {"error": "too many requests"}))
-    with pytest.raises(TemporaryError, match="too many requests"):
+    with pytest.raises(TemporaryError, match="too many requests") as limited:
         await rest.create_order(ORDER)
+    assert limited.value.no == Refusal("rateLimit", "429", "2xx")
     assert len(venue.seen) == 1
     async with ExchangeRest("http://127.0.0.1:1/trade-api/v2", signer, Budget(TIERS["basic"], clock), clock) as gone:
-        with pytest.raises(TemporaryError, match=r"cannot reach 127\.0\.0\.1:1"):
+        with pytest.raises(TemporaryError, match=r"cannot reach 127\.0\.0\.1:1") as away:
             await gone.create_order(ORDER)
+    assert away.value.no is not None
+    assert (away.value.no.rule, away.value.no.limit) == ("connection", "127.0.0.1:1 answers")
+
+
+async def test_an_order_whose_time_is_over_is_not_sent(rest, venue) -> None:
+    left = iter([1.0, 0.0])
+    with pytest.raises(TemporaryError, match="nothing was sent") as late:
+        await rest.create_order(ORDER, time_left=lambda: next(left))
+    assert late.value.no == Refusal("timeLeft", "0.000 s", "> 0")
+    assert venue.seen == []
 
 
 async def test_create_does_not_wait_long_for_budget(venue, signer, clock) -> None:

@@ -13,6 +13,7 @@ import pytest
 from prometheus_client import Histogram
 
 from services.exchange.budget import Budget, Limits
+from services.exchange.errors import PermanentError, TemporaryError
 from services.exchange.rest import ExchangeRest
 from services.executor.sender import Sender
 from services.executor.session import Session
@@ -140,6 +141,8 @@ async def test_an_order_that_must_wait_for_budget_leaves_only_while_it_may(
     assert (state, len(venue.orders)) == (("executed", 1) if leaves else ("refused", 0))
     if not leaves:
         assert "nothing was sent" in rec.outcomes[0][1]
+        left = min(0.5, (min(lease_ms, writer_ms, 1_000 - age_ms)) / 1000)
+        assert rec.noes == [Refusal("rateBudget", "0.500 s", f"{left:.3f} s")]
 
 
 class _Unreachable:
@@ -166,3 +169,34 @@ async def test_a_no_of_the_last_look_reaches_the_record_with_rule_value_and_limi
     assert await sender.carry(msgspec.structs.replace(_intent(now), **change)) == "refused"
     assert rec.outcomes == [("refused", f"{no.rule}: {no.value}, limit {no.limit}")]
     assert rec.noes == [no]
+
+
+class _Refusing:
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def create_order(self, *_: Any, **__: Any) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "no"),
+    [
+        (
+            PermanentError("POST /orders", status=400, code="insufficient_balance", message="too little"),
+            Refusal("exchange", "insufficient_balance", "accepted"),
+        ),
+        (
+            TemporaryError("too many", status=429, no=Refusal("rateLimit", "429", "2xx")),
+            Refusal("rateLimit", "429", "2xx"),
+        ),
+    ],
+)
+async def test_a_no_on_the_way_to_the_exchange_or_of_it_has_rule_value_and_limit(error: Exception, no: Refusal) -> None:
+    clock, rec = _Clock(), _Record(10_000)
+    now = clock.mono_ms()
+    session = Session("t", term=1, epoch=1, group="g", trading=True, writer_until_ms=now + 10_000)
+    sender = Sender(_app(clock), rec, _Refusing(error), session, asyncio.Event())  # type: ignore[arg-type]  # fakes
+    assert await sender.carry(_intent(now)) == "refused"
+    assert rec.noes == [no]
+    assert str(error) in rec.outcomes[0][1]
