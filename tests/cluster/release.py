@@ -45,13 +45,16 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def environment() -> dict[str, str]:
+    """A shell in which kubectl, its plug-ins of this repository and touchline are found."""
+    found = (ROOT / "operator/plugins", Path(sys.executable).parent, Path(tool("kubectl")).parent, os.environ["PATH"])
+    return os.environ | {"PATH": ":".join(map(str, found))}
+
+
 def run(*command: str, stdin: str | None = None, seconds: float = 120) -> subprocess.CompletedProcess[str]:
     """A command; its exit code is for the caller."""
-    env = os.environ | {
-        "PATH": f"{ROOT}/operator/plugins:{Path(sys.executable).parent}:{Path(tool('kubectl')).parent}:{os.environ['PATH']}"
-    }
     return subprocess.run(
-        command, input=stdin, capture_output=True, text=True, check=False, timeout=seconds, env=env, cwd=ROOT
+        command, input=stdin, capture_output=True, text=True, check=False, timeout=seconds, env=environment(), cwd=ROOT
     )
 
 
