@@ -11,9 +11,7 @@ from redis.exceptions import ConnectionError, RedisError, ResponseError, Timeout
 
 from services.runtime.direct import Direct
 from services.runtime.store import Store, result
-from tests.integration.runtime.test_half_open import Proxy, proxy
-
-__all__ = ["proxy"]
+from tests.fakes.link import link
 
 
 @pytest.fixture
@@ -77,15 +75,15 @@ async def test_what_was_under_way_when_the_connection_broke_fails_and_the_next_c
     assert await line.call("CLIENT", "ID") != me
 
 
-async def test_a_server_that_hears_nothing_is_given_up_and_asked_anew(proxy: Proxy) -> None:
-    host, _, port = proxy.url.removeprefix("redis://").partition(":")
-    line = Direct(lambda: Connection(host=host, port=int(port), protocol=2), "here", 0.3)
-    assert await line.call("INCR", "n") == 1
-    proxy.go_deaf()
-    both = await asyncio.gather(line.call("INCR", "n"), line.call("INCR", "n"), return_exceptions=True)
-    assert [type(one) for one in both] == [TimeoutError, TimeoutError]
-    assert await line.call("INCR", "n") == 2
-    line.close()
+async def test_a_server_that_hears_nothing_is_given_up_and_asked_anew(redis_url: str) -> None:
+    async with link(redis_url) as lossy:
+        line = Direct(lambda: Connection(port=lossy.port, protocol=2), "here", 0.3)
+        assert await line.call("INCR", "n") == 1
+        lossy.silence()
+        both = await asyncio.gather(line.call("INCR", "n"), line.call("INCR", "n"), return_exceptions=True)
+        assert [type(one) for one in both] == [TimeoutError, TimeoutError]
+        assert await line.call("INCR", "n") == 2
+        line.close()
 
 
 async def test_many_calls_in_turn_outlive_the_time_that_each_may_take(store: Store) -> None:
