@@ -51,10 +51,11 @@ def _processes(deployment: Object) -> int:
     return seen
 
 
-def _first_fault(observed: Observed) -> State | None:
+def _first_fault(observed: Observed, own: names.Role) -> State | None:
     """Ready=False for the first process that should run and does not say that it can do its work; None when all can.
 
-    In the order of the data's way: what is wrong at its beginning explains what is wrong after it.
+    In the order of the data's way: what is wrong at its beginning explains what is wrong after it. Only of the `own`
+    role's process a fault that a spec mends is the reason here; of the others `refusal` says it, with the field.
     """
     order = list(names.Role)
 
@@ -73,8 +74,9 @@ def _first_fault(observed: Observed) -> State | None:
         if report is None:
             return _not_ready(f"{name}: no report yet")
         if not report.ready:
+            ours = deployment["metadata"]["labels"][names.COMPONENT] == own
             mendable = next((fault.reason for fault in report.faults if fault.spec), None)
-            return _not_ready(f"{name}: {report.reason}: {report.message}", mendable)
+            return _not_ready(f"{name}: {report.reason}: {report.message}", mendable if ours else None)
     return None
 
 
@@ -151,7 +153,7 @@ def _strategy_ready(
     if feed is None or feed_secret(world, feed, platform) is None:
         message = "the feed needs a key even for public data; set spec.exchange.readOnlySecretRef of the RiskPolicy"
         return State(Condition.READY, "False", Reason.CREDENTIALS_MISSING, message)
-    return _first_fault(observed) or State(Condition.READY, "True", Reason.READY)
+    return _first_fault(observed, names.Role.EXECUTOR) or State(Condition.READY, "True", Reason.READY)
 
 
 def _strategy_figures(strategy: TradingStrategy, feed: str, facts: PolicyFacts | None) -> dict[str, Any]:
@@ -218,7 +220,7 @@ def _policy_ready(
         return State(
             Condition.READY, "False", Reason.HALTED, "; ".join(filter(None, (halted.message, _notice(observed))))
         )
-    return _first_fault(observed) or State(Condition.READY, "True", Reason.READY, _notice(observed))
+    return _first_fault(observed, names.Role.LEDGER) or State(Condition.READY, "True", Reason.READY, _notice(observed))
 
 
 def _notice(observed: Observed) -> str:

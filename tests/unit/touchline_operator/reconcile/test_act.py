@@ -320,6 +320,28 @@ async def test_what_only_a_process_can_refuse_stops_the_executor_until_the_proce
     assert bench.executors() == [1]
 
 
+async def test_a_fault_that_is_told_in_the_middle_of_a_pass_is_not_named_without_its_field(bench, monkeypatch):
+    await bench.turn()
+    roles = ("catalog", "ingest", "source", "consumer", "decision", "executor", "ledger")
+    bench.feed.live = {r.process: r for role in roles if (r := report(bench, role))}
+    await bench.turn()
+    fault = Fault("UnknownPlugin", "no plug-in", spec=True)
+    bad = report(bench, "source", ready=False, reason=fault.reason, message=fault.message)
+    apply = bench.cluster.apply
+
+    async def told_meanwhile(made):
+        bench.feed.live[bad.process] = msgspec.structs.replace(bad, faults=(fault,))
+        await apply(made)
+
+    monkeypatch.setattr(bench.cluster, "apply", told_meanwhile)
+    await bench.reconciler.reconcile(LoopKey("strategy", "sunday"))
+    found = bench.condition("TradingStrategy", "sunday", "Ready")
+    assert (found["status"], found["reason"]) == ("False", "ProcessNotReady")
+    await bench.reconciler.reconcile(LoopKey("strategy", "sunday"))
+    found = bench.condition("TradingStrategy", "sunday", "Ready")
+    assert (found["reason"], found["message"]) == ("UnknownPlugin", "spec.sources[game]: no plug-in")
+
+
 async def test_a_fault_of_a_process_that_never_comes_back_is_forgotten(bench):
     await bench.turn()
     (source,) = bench.cluster.replicas("source")
