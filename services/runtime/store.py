@@ -88,17 +88,15 @@ class Store:
             credential_provider=login,
             **tcp,
         )
-        self._directs: list[Direct] = []
-        self.hot = self.direct()
+        self.hot = self._direct()
         """For the calls of the hot path, none of which blocks: one connection that all of them share."""
+        self.blocking = self._direct()
+        """For the one loop of a process that reads a stream and waits: who else asks here waits with it."""
 
-    def direct(self) -> Direct:
-        """A connection of the caller's own, closed with the store."""
+    def _direct(self) -> Direct:
         pool = self.client.connection_pool
         kwargs = {**pool.connection_kwargs, "protocol": 2}
-        made = Direct(lambda: pool.connection_class(**kwargs), f"{self.role} Redis at {self.url}", READ_TIMEOUT_S)
-        self._directs.append(made)
-        return made
+        return Direct(lambda: pool.connection_class(**kwargs), f"{self.role} Redis at {self.url}", READ_TIMEOUT_S)
 
     async def wait(self, log: FilteringBoundLogger, stop: asyncio.Event) -> bool:
         """Wait until the store answers; False when told to stop before. Raises StoreConfigError when it never can."""
@@ -139,8 +137,8 @@ class Store:
             return False
 
     async def close(self) -> None:
-        for direct in self._directs:
-            direct.close()
+        self.hot.close()
+        self.blocking.close()
         await self.client.aclose()
 
 

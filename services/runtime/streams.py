@@ -5,7 +5,7 @@ At least once: an entry is acknowledged after its effect, so an effect must be h
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from redis.exceptions import ResponseError
@@ -20,6 +20,10 @@ from trading_logic.contracts.messages import DeadLetter
 MAX_DELIVERIES = 5
 ABANDONED_AFTER_MS = 10_000
 CLAIM_EVERY_MS = 2_000
+
+
+Row = tuple[bytes, Sequence[bytes] | None]
+"""An entry as the server sends it: id; name, value, name, value, or nothing when it has been trimmed since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,6 @@ class GroupReader:
         self._dead, self._clock, self._log = dead, clock, log
         self._start, self._field = start, field
         self._next_claim_ms = 0
-        self._line = store.direct()  # a read blocks: nobody else may wait behind it
         self.recreated = 0
         """How often the store had lost the group: whoever builds state from the stream must then build it anew."""
 
@@ -84,10 +87,7 @@ class GroupReader:
         that the stream has trimmed since has an empty body. One that ended this process again and again is buried.
         """
         while True:
-            reply = await result(
-                self._store.client.xreadgroup(self._group, self._consumer, {self._stream: "0"}, count=count)
-            )
-            rows = reply[0][1] if reply else []
+            rows = await self._rows("0", count)
             good = await self._fit(rows, count)
             if good or not rows:
                 return good
@@ -104,11 +104,7 @@ class GroupReader:
             if claimed:
                 return claimed
         try:
-            reply = await self._line.call(
-                *("XREADGROUP", "GROUP", self._group, self._consumer, "COUNT", count),
-                *(("BLOCK", block_ms) if block_ms else ()),
-                *("STREAMS", self._stream, ">"),
-            )
+            return _entries(await self._rows(">", count, block_ms), self._field)
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
@@ -116,14 +112,20 @@ class GroupReader:
             self.recreated += 1
             await self.open()
             return []
-        return [Entry(row_id, _field(fields, self._field)) for row_id, fields in reply[0][1]] if reply else []
+
+    async def _rows(self, after: str, count: int, block_ms: int = 0) -> list[Row]:
+        """What the group hands to this consumer: new entries after ">", its own unacknowledged ones after an id."""
+        reply = await self._store.blocking.call(
+            *("XREADGROUP", "GROUP", self._group, self._consumer, "COUNT", count),
+            *(("BLOCK", block_ms) if block_ms else ()),
+            *("STREAMS", self._stream, after),
+        )
+        return reply[0][1] if reply else []
 
     async def _claim(self, count: int) -> list[Entry]:
         try:
-            reply = await result(
-                self._store.client.xautoclaim(
-                    self._stream, self._group, self._consumer, min_idle_time=ABANDONED_AFTER_MS, count=count
-                )
+            reply = await self._store.hot.call(
+                *("XAUTOCLAIM", self._stream, self._group, self._consumer, ABANDONED_AFTER_MS, "0-0", "COUNT", count)
             )
         except ResponseError as error:
             if "NOGROUP" not in str(error):
@@ -133,7 +135,7 @@ class GroupReader:
             return []
         return await self._fit(reply[1], count)
 
-    async def _fit(self, rows: list[tuple[bytes, dict[bytes, bytes]]], count: int) -> list[Entry]:
+    async def _fit(self, rows: list[Row], count: int) -> list[Entry]:
         """The entries that may be tried once more; those that were delivered too often go to the dead letters."""
         if not rows:
             return []
@@ -144,7 +146,7 @@ class GroupReader:
         )
         deliveries = {row["message_id"]: int(row["times_delivered"]) for row in pending}
         good: list[Entry] = []
-        for entry in self._entries(rows):
+        for entry in _entries(rows, self._field):
             times = deliveries.get(entry.id, 1)
             if times > MAX_DELIVERIES:
                 await self.bury(entry, f"not handled in {MAX_DELIVERIES} deliveries", deliveries=times)
@@ -152,13 +154,10 @@ class GroupReader:
                 good.append(entry)
         return good
 
-    def _entries(self, rows: list[tuple[bytes, dict[bytes, bytes]]]) -> list[Entry]:
-        return [Entry(row_id, fields.get(self._field, b"")) for row_id, fields in rows]
-
     async def ack(self, entries: list[Entry]) -> None:
         """Acknowledge a whole batch in one call."""
         if entries:
-            await result(self._store.client.xack(self._stream, self._group, *[e.id for e in entries]))
+            await self._store.hot.call(*self.acked(entries))
 
     def acked(self, entries: list[Entry]) -> Command:
         """The acknowledgement as a command, to be sent with what the entries brought about."""
@@ -175,10 +174,8 @@ class GroupReader:
             body=entry.body,
             at_ms=self._clock.wall_ms(),
         )
-        pipe = self._store.pipeline(transaction=True)
-        pipe.xadd(self._dead, {codec.FIELD: codec.encode(letter)}, maxlen=topics.DEAD_MAXLEN, approximate=True)
-        pipe.xack(self._stream, self._group, entry.id)
-        await pipe.execute()
+        buried = appended(self._dead, codec.encode(letter), topics.DEAD_MAXLEN)
+        await self._store.hot.batch([buried, self.acked([entry])], transaction=True)
         self._log.error("dead-letter", stream=self._stream, entry=entry.id.decode(), reason=reason)
 
 
@@ -187,8 +184,11 @@ def appended(stream: str, body: bytes, maxlen: int | None = None) -> Command:
     return ("XADD", stream, *(("MAXLEN", "~", maxlen) if maxlen else ()), "*", codec.FIELD, body)
 
 
-def _field(flat: list[bytes], name: bytes) -> bytes:
-    """One field of an entry as the server sends it: name, value, name, value."""
+def _entries(rows: list[Row], name: bytes) -> list[Entry]:
+    return [Entry(row_id, _value(fields or (), name)) for row_id, fields in rows]
+
+
+def _value(flat: Sequence[bytes], name: bytes) -> bytes:
     return next((value for key, value in zip(flat[::2], flat[1::2], strict=True) if key == name), b"")
 
 

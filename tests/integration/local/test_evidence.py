@@ -87,6 +87,16 @@ async def test_stories_are_bounded_and_counts_go_on(run):
     assert found.dropped[f"s/{EVENT}/maxTradesPerDay"].value == str(more - 1)
 
 
+def refused():
+    """One order that the exchange refused and one that the last look stopped."""
+    return (
+        step("r", "claimed", kind="entry"),
+        step("r", "refused", reason="400 bad"),
+        step("l", "claimed", kind="entry"),
+        step("l", "refused", reason="maxPrice: 1, limit 2", rule="maxPrice", value="1", limit="2"),
+    )
+
+
 async def test_exits_are_counted_apart_and_each_order_once(run):
     for body in (
         step("e", "claimed", kind="entry", remaining=100),
@@ -95,10 +105,7 @@ async def test_exits_are_counted_apart_and_each_order_once(run):
         step("e", "executed", order_id="o1", filled=100),
         step("x", "claimed", kind="exit", remaining=100),
         step("x", "canceled", order_id="o2"),
-        step("r", "claimed", kind="entry"),
-        step("r", "refused", reason="400"),
-        step("l", "claimed", kind="entry"),
-        step("l", "refused", reason="maxPrice: 1, limit 2", rule="maxPrice", value="1", limit="2"),
+        *refused(),
     ):
         run.client.xadd(NAMES.orders(), {codec.JSON_FIELD: body})
     await run.look(view(), 1, last=True)
@@ -109,12 +116,7 @@ async def test_exits_are_counted_apart_and_each_order_once(run):
 
 
 async def test_why_tells_a_no_of_the_last_look_from_one_of_the_exchange(run):
-    for body in (
-        step("r", "claimed", kind="entry"),
-        step("r", "refused", reason="400 bad"),
-        step("l", "claimed", kind="entry"),
-        step("l", "refused", reason="maxPrice: 1, limit 2", rule="maxPrice", value="1", limit="2"),
-    ):
+    for body in refused():
         run.client.xadd(NAMES.orders(), {codec.JSON_FIELD: body})
     await run.look(view(), 1, last=True)
     found = read_evidence(run.folder)

@@ -65,7 +65,7 @@ async def test_a_script_that_the_server_has_forgotten_runs_once_all_the_same(sto
 
 
 async def test_what_was_under_way_when_the_connection_broke_fails_and_the_next_call_connects(store: Store) -> None:
-    line = store.direct()
+    line = store.blocking
     me = await line.call("CLIENT", "ID")
     waiting = asyncio.create_task(line.call("BLPOP", "nothing", 0))
     await asyncio.sleep(0.05)
@@ -95,7 +95,7 @@ async def test_many_calls_in_turn_outlive_the_time_that_each_may_take(store: Sto
 
 
 async def test_closed_is_closed(store: Store) -> None:
-    line = store.direct()
+    line = store.blocking
     await line.call("PING")
     waiting = asyncio.create_task(line.call("BLPOP", "nothing", 0))
     await asyncio.sleep(0.01)

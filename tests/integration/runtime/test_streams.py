@@ -79,3 +79,14 @@ async def test_poison_that_ends_its_process_at_every_start_is_buried(store: Stor
         assert lives <= MAX_DELIVERIES
     assert [letter.body for letter in await letters(store)] == [b"poison"]
     assert [entry.body for entry in await (await reader(store, "me")).read(count=10, block_ms=10)] == [b"good"]
+
+
+async def test_an_unfinished_entry_that_was_trimmed_has_an_empty_body(store: Store) -> None:
+    mine = await reader(store, "mine")
+    await put(store, b"one", b"two")
+    taken = await mine.read(count=10, block_ms=0)
+    await result(store.client.xtrim("s", maxlen=1, approximate=False))
+    assert [(entry.id, entry.body) for entry in await mine.unfinished(count=10)] == [
+        (taken[0].id, b""),
+        (taken[1].id, b"two"),
+    ]
