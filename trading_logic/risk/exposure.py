@@ -44,6 +44,10 @@ def yes_payoff(asked: Question, lead: int, points: int) -> Price:
     return DOLLAR_PRICE if own > (asked.strike if asked.line == "spread" else 0) else 0
 
 
+POINT: Final = 100
+"""Scores are whole points; strikes are hundredths and lie between them."""
+
+
 def game_payoffs(asked: Mapping[str, Question]) -> dict[str, tuple[Price, ...]]:
     """Per market what one YES pays in every way the game can end that its markets tell apart.
 
@@ -53,19 +57,20 @@ def game_payoffs(asked: Mapping[str, Question]) -> dict[str, tuple[Price, ...]]:
     leads: set[int] = set()
     points: set[int] = set()
     for one in asked.values():
+        below = one.strike // POINT * POINT  # the highest score that is not above the strike
         if one.line == "total":
-            points.add(one.strike)
+            points.add(below)
         elif one.line == "winner":
-            leads |= {-1, 0}
+            leads |= {-POINT, 0}
         else:
-            leads.add(one.strike if one.outcome == "home" else -one.strike - 1)
+            leads.add(below if one.outcome == "home" else -below - POINT)
     ends = list(product(_stretches(leads), _stretches(points)))
     return {market: tuple(yes_payoff(one, lead, total) for lead, total in ends) for market, one in asked.items()}
 
 
 def _stretches(cuts: set[int]) -> list[int]:
-    """One number of each stretch: up to the first cut, from there up to the next, and beyond the last."""
-    return [*sorted(cuts), max(cuts) + 1] if cuts else [0]
+    """One score of each stretch: up to the first cut, from there up to the next, and beyond the last."""
+    return [*sorted(cuts), max(cuts) + POINT] if cuts else [0]
 
 
 class PayoffError(ValueError):

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trading_logic.risk.exposure import (
@@ -121,6 +121,9 @@ def test_no_final_score_loses_more_than_the_game_can_lose(rows):
 
 @settings(max_examples=60, deadline=None)
 @given(rows=st.lists(held, min_size=1, max_size=4))
+# Nobody wins by a quarter of a point.
+@example(rows=[(Question("winner", "home", 0), -1, 1), (Question("spread", "home", 50), 1, 0)])
+@example(rows=[(Question("winner", "away", 0), -1, 1), (Question("spread", "away", 50), 1, 0)])
 def test_leads_and_points_each_alone_are_exact(rows):
     for keep in ({"winner", "spread"}, {"total"}):
         asked, positions = laid([row for row in rows if row[0].line in keep])
