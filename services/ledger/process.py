@@ -23,7 +23,7 @@ from services.ledger.spec import FileSource, HaltSource, SpecWatch
 from services.ledger.webhook import Webhook, client
 from services.ledger.witness import Witness
 from services.ledger.writer import LeaseLost, Writer
-from services.runtime.app import App, Fatal
+from services.runtime.app import App, Fatal, ended
 from services.runtime.record import Record
 from services.runtime.store import STORE_ERRORS
 from trading_logic.contracts.config import LedgerConfig
@@ -119,5 +119,4 @@ async def _run_loops(
             # A cancellation can be lost inside a client's call; the loops also end when the process is told to stop.
             loop.add_done_callback(lambda done: app.stop.set() if not done.cancelled() and done.exception() else None)
         await app.stop.wait()
-        for loop in loops:
-            loop.cancel()
+        await ended(loops)

@@ -12,7 +12,7 @@ import itertools
 import resource
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -126,6 +126,14 @@ async def _report_loop(app: App[C]) -> None:
             app.log.warning("report-not-written", error=str(error))
         if await app.sleep(REPORT_EVERY_S):
             return
+
+
+async def ended(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: a client's call may lose one cancellation (Python 3.11), not one a second."""
+    while alive := [task for task in tasks if not task.done()]:
+        for task in alive:
+            task.cancel()
+        await asyncio.wait(alive, timeout=1.0)
 
 
 async def _serve(role: str, cfg: C, main: Callable[[App[C]], Awaitable[None]]) -> None:

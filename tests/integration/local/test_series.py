@@ -7,6 +7,7 @@ import json
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.integration.local.touchline import SAMPLES, items, mine, start, until
@@ -22,8 +23,12 @@ def followed(where) -> dict[str, str]:
 
 def sets(where) -> set[str]:
     """Events whose ingest runs."""
-    files = [p.cmdline()[-1] for p in mine(where) if "services.ingest" in p.cmdline()]
-    found = set()
+    files, found = [], set()
+    for process in mine(where):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended since it was listed
+            words = process.cmdline()
+            if "services.ingest" in words:
+                files.append(words[-1])
     for file in files:
         with contextlib.suppress(FileNotFoundError):  # a process that is ending may outlive its file
             found.add(json.loads(Path(file).read_text())["event"])

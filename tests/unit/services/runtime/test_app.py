@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
+
+from services.runtime.app import ended
 
 ROOT = Path(__file__).parents[4]
 
@@ -29,6 +32,19 @@ async def test_a_cancelled_wait_that_comes_true_in_the_same_moment_still_ends() 
     task.cancel()
     assert done
     assert task.cancelled()
+
+
+async def test_a_task_whose_call_loses_a_cancellation_is_cancelled_again() -> None:
+    async def loses_one() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    tasks = [asyncio.create_task(loses_one()), asyncio.create_task(asyncio.sleep(60))]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await ended(tasks)
+    assert all(task.cancelled() for task in tasks)
 
 
 @pytest.mark.parametrize("folder", ["services", "operator/touchline_operator"])
