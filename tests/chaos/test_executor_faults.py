@@ -73,7 +73,8 @@ async def test_garbage_after_accepting_is_unknown_and_found_at_the_exchange(worl
         assert await field(rec, intent.id, "order_id") == accepted(world, "s")[-1]["order_id"]
         events = [json.loads(fields[b"j"]) for _, fields in await rec.store.client.xrange(rec.topics.orders())]
         states = [event["state"] for event in events if event["intent_id"] == intent.id]
-        assert states == ["claimed", "unknown", "executed"], kind
+        # The private stream may tell of the fill before the garbage is read: what it says stands, and nothing is asked.
+        assert states in (["claimed", "unknown", "executed"], ["claimed", "executed"]), kind
         assert len(accepted(world, "s")) == n + 1
 
 
